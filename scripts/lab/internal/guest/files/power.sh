@@ -1,0 +1,3 @@
+#!/bin/sh
+# What acpid runs when the power button is pressed.
+kill -TERM 1
