@@ -197,19 +197,16 @@ func (c *Cache) lock(ctx context.Context) (func(), context.Context, error) {
 // that dies. When it has to wait, it first calls waiting with the name of the
 // holder. The only errors are those of the file system and ctx's.
 func LockFile(ctx context.Context, path string, waiting func(holder string)) (func(), error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-	if err != nil {
-		return nil, err
-	}
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for told := false; ; {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if err == nil {
-			break
+		f, err := tryLock(path)
+		if err != nil {
+			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+		if f != nil {
+			fmt.Fprintf(f, "%d\n", os.Getpid()) //nolint:errcheck // only for the message of others
+			return func() { f.Close() }, nil    //nolint:errcheck // closing gives up the lock
 		}
 		if !told && waiting != nil {
 			told = true
@@ -218,14 +215,37 @@ func LockFile(ctx context.Context, path string, waiting func(holder string)) (fu
 		}
 		select {
 		case <-ctx.Done():
-			return nil, errors.Join(fmt.Errorf("wait for the lock %s: %w", path, ctx.Err()), f.Close())
+			return nil, fmt.Errorf("wait for the lock %s: %w", path, ctx.Err())
 		case <-tick.C:
 		}
 	}
-	if err := f.Truncate(0); err == nil {
-		fmt.Fprintf(f, "%d\n", os.Getpid()) //nolint:errcheck // only for the message of others
+}
+
+// tryLock returns the locked, empty file, or nil when somebody else holds it.
+func tryLock(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
 	}
-	return func() { f.Close() }, nil //nolint:errcheck // closing gives up the lock
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, unix.EINTR) {
+		return nil, f.Close()
+	}
+	if err == nil {
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	// A holder may remove the file: a lock on what nobody else finds is none.
+	mine, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if now, err := os.Stat(path); err != nil || !os.SameFile(mine, now) {
+		return nil, f.Close()
+	}
+	return f, nil
 }
 
 const tempPrefix = ".building-"

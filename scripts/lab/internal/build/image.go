@@ -282,3 +282,17 @@ func xattrs(p string) (map[string]string, error) {
 	}
 	return records, nil
 }
+
+// ImageTags returns the names of the images in a docker archive, sorted.
+func ImageTags(tarPath string) ([]string, error) {
+	manifest, err := tarball.LoadManifest(func() (io.ReadCloser, error) { return os.Open(tarPath) })
+	if err != nil {
+		return nil, fmt.Errorf("image archive %s: %w", tarPath, err)
+	}
+	var tags []string
+	for _, m := range manifest {
+		tags = append(tags, m.RepoTags...)
+	}
+	slices.Sort(tags)
+	return tags, nil
+}
