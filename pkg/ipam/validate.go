@@ -141,16 +141,18 @@ func (v *validation) checkHost(field string, a netip.Addr) {
 	}
 }
 
-// checkOrder reports a range of two families or back to front. Mixed families
-// have been reported address by address when the prefix is known.
+// checkOrder reports a range of two families or back to front. An end that is
+// not in the network has been reported, and its order then tells nothing.
 func (v *validation) checkOrder(field string, r Range) {
 	if !r.First.IsValid() || !r.Last.IsValid() || r.IsValid() {
 		return
 	}
+	network := RangeOf(v.plan.Prefix)
+	if network.IsValid() && (!network.Contains(r.First) || !network.Contains(r.Last)) {
+		return
+	}
 	if family(r.First) != family(r.Last) {
-		if !v.plan.Prefix.IsValid() {
-			v.add(field, r.String(), "mixes IPv4 and IPv6", "write two addresses of one family")
-		}
+		v.add(field, r.String(), "mixes IPv4 and IPv6", "write two addresses of one family")
 		return
 	}
 	v.add(field, r.First.String(), "comes after the end of the range, "+r.Last.String(),
