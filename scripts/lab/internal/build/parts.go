@@ -43,8 +43,12 @@ func (c *Cache) ControlPlane(ctx context.Context) (string, error) {
 		Name: "controlplane", Key: KubernetesVersion, Estimate: "about 5 minutes",
 		Title: "Kubernetes " + KubernetesVersion + " and etcd " + EtcdVersion,
 	}
+	// Without these every part calls itself v0.0.0, which charts refuse.
+	flags := []string{"-ldflags", "-s -w -X k8s.io/component-base/version.gitVersion=" + KubernetesVersion +
+		" -X k8s.io/client-go/pkg/version.gitVersion=" + KubernetesVersion}
+	p.Key += "-" + shortHash(flags...)
 	return c.ensureModule(ctx, p, func(ctx context.Context, mod, dir string) error {
-		if err := c.GoBuild(ctx, mod, filepath.Join(dir, "kubernetes"), nil, "."); err != nil {
+		if err := c.GoBuild(ctx, mod, filepath.Join(dir, "kubernetes"), flags, "."); err != nil {
 			return err
 		}
 		for _, name := range controlPlaneNames() {
@@ -52,15 +56,17 @@ func (c *Cache) ControlPlane(ctx context.Context) (string, error) {
 				return err
 			}
 		}
-		return c.GoBuild(ctx, mod, filepath.Join(dir, "kubectl"), nil, "k8s.io/kubernetes/cmd/kubectl")
+		return c.GoBuild(ctx, mod, filepath.Join(dir, "kubectl"), flags, "k8s.io/kubernetes/cmd/kubectl")
 	})
 }
 
 // Helm builds Helm and returns the directory that holds it.
 func (c *Cache) Helm(ctx context.Context) (string, error) {
 	p := Part{Name: "helm", Key: HelmVersion, Title: "Helm " + HelmVersion, Estimate: "about 1 minute"}
+	flags := []string{"-ldflags", "-s -w -X helm.sh/helm/v3/internal/version.version=" + HelmVersion}
+	p.Key += "-" + shortHash(flags...)
 	return c.ensureModule(ctx, p, func(ctx context.Context, mod, dir string) error {
-		return c.GoBuild(ctx, mod, filepath.Join(dir, "helm"), nil, "helm.sh/helm/v3/cmd/helm")
+		return c.GoBuild(ctx, mod, filepath.Join(dir, "helm"), flags, "helm.sh/helm/v3/cmd/helm")
 	})
 }
 
@@ -78,10 +84,15 @@ func (c *Cache) Runtime(ctx context.Context) (string, error) {
 		}
 		dirs = append(dirs, dir)
 	}
-	sum := sha256.Sum256([]byte(strings.Join(dirs, "\n")))
-	key := hex.EncodeToString(sum[:])[:12]
+	key := shortHash(dirs...)
 	return c.EnsurePart(ctx, Part{Name: "runtime", Key: key, Title: "the container runtime's directory"},
 		func(_ context.Context, dir string) error { return linkAll(dir, dirs) })
+}
+
+// shortHash makes a key of what a result depends on.
+func shortHash(parts ...string) string {
+	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
+	return hex.EncodeToString(sum[:])[:12]
 }
 
 // linkAll links every file of the directories into dir.

@@ -27,6 +27,7 @@ type state struct {
 	Mode            vlan.Mode `json:"vlanMode"`
 	ControlPlaneDir string    `json:"controlPlaneDir"` // binaries
 	RuntimeDir      string    `json:"runtimeDir"`      // binaries
+	Complete        bool      `json:"complete"`        // Up has come to its end
 }
 
 // Cluster is a cluster that Up has started. Its methods may be called from

@@ -88,7 +88,9 @@ func (u *starter) run(ctx context.Context, o Options) error {
 		return err
 	}
 	if old, err := Open(o.StateDir); err == nil {
-		if reflect.DeepEqual(old.state, s) && old.well(ctx) {
+		same := s
+		same.Complete = true
+		if reflect.DeepEqual(old.state, same) && old.well(ctx) {
 			u.cluster = old
 			u.cache.Printf("the lab is already up")
 			return nil
@@ -115,6 +117,10 @@ func (u *starter) run(ctx context.Context, o Options) error {
 		if err := u.step(st.name, func() error { return st.do(ctx) }); err != nil {
 			return err
 		}
+	}
+	u.cluster.Complete = true
+	if err := u.cluster.save(); err != nil {
+		return err
 	}
 	u.cache.Printf("lab up: %d nodes Ready after %s; export KUBECONFIG=%s", len(u.cluster.nodes),
 		time.Since(u.began).Round(100*time.Millisecond), u.cluster.Kubeconfig())
@@ -290,9 +296,9 @@ func (u *starter) enrol(ctx context.Context) error {
 // awaitNodes waits for the nodes and gives the control plane's its labels,
 // which a kubelet may not give itself.
 func (u *starter) awaitNodes(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
+	g, waitCtx := errgroup.WithContext(ctx)
 	for _, n := range u.cluster.nodes {
-		g.Go(func() error { return n.AwaitReady(ctx) })
+		g.Go(func() error { return n.AwaitReady(waitCtx) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
