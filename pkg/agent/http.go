@@ -1,0 +1,104 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Handler returns the agent's HTTP endpoints: /healthz, /readyz, /leases and
+// /metrics. It may be used before and during Run.
+func (a *Agent) Handler() http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(a) // a's descriptions are constant
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprintln(w, "ok") //nolint:errcheck // the client is gone
+	})
+	mux.HandleFunc("GET /readyz", a.serveReady)
+	mux.HandleFunc("GET /leases", a.serveLeases)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func (a *Agent) serveReady(w http.ResponseWriter, _ *http.Request) {
+	if err := a.Ready(); err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = fmt.Fprintln(w, "ok") //nolint:errcheck // the client is gone
+}
+
+// lease is an entry of /leases. Names, order and types of the fields are those
+// of vm-dhcp-controller's agent, which scripts read.
+type lease struct {
+	ServerIP     netip.Addr
+	ClientIP     netip.Addr
+	SubnetMask   []byte
+	Router       netip.Addr
+	DNS          []netip.Addr
+	DomainName   string
+	DomainSearch []string
+	NTP          []netip.Addr
+	LeaseTime    uint32
+}
+
+// serveLeases lists the leases as vm-dhcp-controller does: an object from MAC
+// address to a string that holds JSON.
+func (a *Agent) serveLeases(w http.ResponseWriter, _ *http.Request) {
+	out := map[string]string{}
+	if v := a.view.Load(); v != nil {
+		n := v.snapshot.Network()
+		mask := ^uint32(0) << (32 - n.Prefix.Bits())
+		for _, e := range v.snapshot.Entries() {
+			text, err := json.Marshal(lease{
+				ServerIP: n.Server, ClientIP: e.Address,
+				SubnetMask: []byte{byte(mask >> 24), byte(mask >> 16), byte(mask >> 8), byte(mask)},
+				Router:     n.Router, DNS: n.DNS, DomainName: n.DomainName, DomainSearch: n.DomainSearch,
+				NTP: n.NTP, LeaseTime: n.LeaseSeconds(),
+			})
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			out[e.MAC.String()] = string(text)
+		}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(out) //nolint:errcheck,errchkjson // the client is gone
+}
+
+// runHTTP serves the endpoints until ctx ends.
+func (a *Agent) runHTTP(ctx context.Context) error {
+	if a.cfg.Listener == nil {
+		return nil
+	}
+	const timeout, grace = 10 * time.Second, 3 * time.Second
+	server := &http.Server{
+		Handler: a.Handler(), ReadHeaderTimeout: timeout, ReadTimeout: timeout, WriteTimeout: 3 * timeout,
+		IdleTimeout: 6 * timeout, MaxHeaderBytes: 16 << 10,
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(a.cfg.Listener) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve HTTP on %s: %w", a.cfg.Listener.Addr(), err)
+	case <-ctx.Done():
+	}
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := server.Shutdown(last); err != nil {
+		_ = server.Close() //nolint:errcheck // a slow reader of /leases must not hold the process up
+	}
+	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve HTTP: %w", err)
+	}
+	return nil
+}
