@@ -86,7 +86,7 @@ func Allocate(p Plan, taken *Set, req Request) (netip.Addr, error) {
 	}
 	span := p.span()
 	blocked := p.blocked()
-	if after := canonical(req.After); span.Contains(after) && after != span.Last {
+	if after := canonical(req.After); span.Contains(after) {
 		if a, ok := firstFree(Range{First: after.Next(), Last: span.Last}, taken, blocked); ok {
 			return a, nil
 		}

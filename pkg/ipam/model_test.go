@@ -139,6 +139,9 @@ func randomDraft(rng *rand.Rand) Plan {
 	}
 	if rng.IntN(2) == 0 {
 		p.Router = anyOf(rng, p.Prefix)
+		if rng.IntN(8) == 0 {
+			p.Router = p.Server
+		}
 	}
 	switch rng.IntN(4) {
 	case 0:

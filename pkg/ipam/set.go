@@ -198,14 +198,14 @@ func (c *chunk) firstClear(from int) int {
 		return chunkSize
 	}
 	word := from / 64
-	clear := ^c.words[word] & (^uint64(0) << (from % 64))
-	for clear == 0 {
+	unset := ^c.words[word] & (^uint64(0) << (from % 64))
+	for unset == 0 {
 		if word++; word == chunkWords {
 			return chunkSize
 		}
-		clear = ^c.words[word]
+		unset = ^c.words[word]
 	}
-	return word*64 + bits.TrailingZeros64(clear)
+	return word*64 + bits.TrailingZeros64(unset)
 }
 
 // count returns the number of bits set from first to last, both included.

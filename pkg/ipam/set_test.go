@@ -221,10 +221,7 @@ func BenchmarkAllocate(b *testing.B) {
 		}
 	})
 	b.Run("exhausted", func(b *testing.B) {
-		s := NewSet()
-		for a := p.Range.First; p.Range.Contains(a); a = a.Next() {
-			s.Add(a)
-		}
+		s := full(RangeOf(p.Prefix))
 		b.ReportAllocs()
 		for b.Loop() {
 			if _, err := Allocate(p, s, Request{After: p.Range.First}); err == nil {
@@ -232,6 +229,20 @@ func BenchmarkAllocate(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkAllocateExhaustedSlash8 looks through 16.7 million taken addresses.
+func BenchmarkAllocateExhaustedSlash8(b *testing.B) {
+	p, err := Plan{Prefix: netip.MustParsePrefix("10.0.0.0/8")}.Complete()
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := full(RangeOf(p.Prefix))
+	for b.Loop() {
+		if _, err := Allocate(p, s, Request{After: p.Range.First}); err == nil {
+			b.Fatal("a full pool handed out an address")
+		}
+	}
 }
 
 func BenchmarkCount(b *testing.B) {
