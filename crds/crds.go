@@ -15,15 +15,23 @@ import (
 //go:embed *.yaml
 var files embed.FS
 
+// Definition is one CustomResourceDefinition as it was generated.
+type Definition struct {
+	// Name is the definition's metadata.name.
+	Name string
+	// YAML is the whole object.
+	YAML []byte
+}
+
 // All returns the definitions in the order of their file names. It fails only
 // when a file was damaged after it was generated.
-func All() ([]*apiextensionsv1.CustomResourceDefinition, error) {
+func All() ([]Definition, error) {
 	names, err := fs.Glob(files, "*.yaml")
 	if err != nil {
 		return nil, fmt.Errorf("list embedded CRDs: %w", err)
 	}
 
-	definitions := make([]*apiextensionsv1.CustomResourceDefinition, 0, len(names))
+	definitions := make([]Definition, 0, len(names))
 
 	for _, name := range names {
 		data, err := files.ReadFile(name)
@@ -31,12 +39,12 @@ func All() ([]*apiextensionsv1.CustomResourceDefinition, error) {
 			return nil, fmt.Errorf("read embedded CRD %s: %w", name, err)
 		}
 
-		definition := &apiextensionsv1.CustomResourceDefinition{}
-		if err := yaml.UnmarshalStrict(data, definition); err != nil {
+		var parsed apiextensionsv1.CustomResourceDefinition
+		if err := yaml.UnmarshalStrict(data, &parsed); err != nil {
 			return nil, fmt.Errorf("parse embedded CRD %s: %w", name, err)
 		}
 
-		definitions = append(definitions, definition)
+		definitions = append(definitions, Definition{Name: parsed.Name, YAML: data})
 	}
 
 	return definitions, nil

@@ -30,6 +30,7 @@ const (
 // +genclient
 // +kubebuilder:resource:shortName=ipl;ipls,categories=freehold
 // +kubebuilder:validation:XValidation:rule="self.metadata.name == self.spec.poolName + '.' + self.spec.address",message="metadata.name must be <spec.poolName>.<spec.address>, because the name is what keeps the address from being given out twice"
+// +kubebuilder:selectablefield:JSONPath=`.spec.poolName`
 // +kubebuilder:printcolumn:name="Address",type=string,JSONPath=`.spec.address`
 // +kubebuilder:printcolumn:name="MAC",type=string,JSONPath=`.spec.macAddress`
 // +kubebuilder:printcolumn:name="Owner",type=string,JSONPath=`.spec.owner.name`
@@ -61,8 +62,9 @@ type IPLeaseSpec struct {
 	// +kubebuilder:validation:MaxLength=237
 	PoolName string `json:"poolName"`
 
-	// address is the held address in canonical spelling.
+	// address is the held address in canonical spelling. It cannot be changed.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="isIP(self) && ip.isCanonical(self)",message="address must be an IP address in canonical spelling, such as 192.168.48.10"
 	// +kubebuilder:validation:MinLength=2
 	// +kubebuilder:validation:MaxLength=45
 	Address string `json:"address"`
@@ -71,6 +73,7 @@ type IPLeaseSpec struct {
 	// address is held and answered to nobody.
 	// +optional
 	// +kubebuilder:validation:MaxLength=17
+	// +kubebuilder:validation:Pattern=`^([0-9A-Fa-f:.-]{12,17})?$`
 	MACAddress string `json:"macAddress,omitempty"`
 
 	// owner is who holds the address; only its end frees it. A lease without
