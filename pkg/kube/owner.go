@@ -1,0 +1,61 @@
+package kube
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
+	kubevirtv1 "kubevirt.io/api/core/v1"
+
+	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+)
+
+// VMOwner returns the request's owner reference to a virtual machine, or nil if
+// it was made by hand and no virtual machine has taken it up.
+func VMOwner(request *v1alpha1.VirtualMachineNetworkConfig) *metav1.OwnerReference {
+	for i := range request.OwnerReferences {
+		owner := &request.OwnerReferences[i]
+		if owner.Kind == kubevirtv1.VirtualMachineGroupVersionKind.Kind && groupOf(owner.APIVersion) == kubevirtv1.GroupVersion.Group {
+			return owner
+		}
+	}
+
+	return nil
+}
+
+func groupOf(apiVersion string) string {
+	for i := range len(apiVersion) {
+		if apiVersion[i] == '/' {
+			return apiVersion[:i]
+		}
+	}
+
+	return ""
+}
+
+// hashLength is how many hexadecimal digits of a hash keep shortened names apart.
+const hashLength = 10
+
+// LabelValue returns name if it can be the value of a label, and else a prefix
+// of it with a hash of the whole.
+func LabelValue(name string) string {
+	return Shorten(name, validation.LabelValueMaxLength)
+}
+
+// Shorten returns name if it has at most limit bytes, and else a prefix of it
+// with a hash of the whole, so that long names with a common beginning differ.
+func Shorten(name string, limit int) string {
+	if len(name) <= limit {
+		return name
+	}
+
+	sum := sha256.Sum256([]byte(name))
+	prefix := name[:limit-hashLength-1]
+
+	for prefix != "" && (prefix[len(prefix)-1] == '-' || prefix[len(prefix)-1] == '.') {
+		prefix = prefix[:len(prefix)-1]
+	}
+
+	return prefix + "-" + hex.EncodeToString(sum[:])[:hashLength]
+}
