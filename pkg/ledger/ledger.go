@@ -1,0 +1,310 @@
+// Package ledger is one process's view of all IPLeases: who holds what, what is
+// taken in each pool, and which MAC address is answered where.
+//
+// The IPLease objects are the truth. The ledger is filled from the watch and
+// runs ahead of it by the process's own writes, because a controller that has
+// just created a lease must not choose again while the watch is still on its
+// way. It can be thrown away at any time and fills itself anew.
+package ledger
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/dhcp"
+	"github.com/freehold-net/freehold/pkg/ipam"
+)
+
+// Key names an object.
+type Key = types.NamespacedName
+
+// OwnerKey names the owner of leases, whatever its UID.
+type OwnerKey struct{ Kind, Namespace, Name string }
+
+// Ledger is the view of all leases. Make one with New. It is safe for
+// concurrent use. The leases that it returns are shared and must not be changed.
+type Ledger struct {
+	mu     sync.RWMutex
+	leases map[Key]*v1alpha1.IPLease
+	pools  map[Key]*page
+	uids   map[types.UID]map[Key]struct{}
+	owners map[OwnerKey]map[Key]struct{}
+
+	// gone holds the UIDs of leases that this process deleted while the watch
+	// may still bring news of them.
+	gone map[types.UID]struct{}
+
+	watchers []func(Change)
+}
+
+// Change tells what happened to a lease.
+type Change struct {
+	// Pool is the lease's pool.
+	Pool Key
+	// Address is the lease's address; invalid if the lease has none that can
+	// be read.
+	Address netip.Addr
+	// Before is the lease as it was, nil when it is new.
+	Before *v1alpha1.IPLease
+	// After is the lease as it is, nil when it was freed.
+	After *v1alpha1.IPLease
+}
+
+// page is what the ledger knows of one pool.
+type page struct {
+	// taken has every held address and those that were reserved and are about
+	// to be created.
+	taken ipam.Set
+	// reserved are the addresses in taken that have no lease yet.
+	reserved map[netip.Addr]struct{}
+	// addresses finds the lease of an address.
+	addresses map[netip.Addr]Key
+	// macs finds the leases of a MAC address; usually there is one.
+	macs map[dhcp.MAC][]Key
+	// last is the address that was chosen last; the next search begins after it.
+	last netip.Addr
+}
+
+// New returns an empty ledger.
+func New() *Ledger {
+	return &Ledger{
+		leases: map[Key]*v1alpha1.IPLease{},
+		pools:  map[Key]*page{},
+		uids:   map[types.UID]map[Key]struct{}{},
+		owners: map[OwnerKey]map[Key]struct{}{},
+		gone:   map[types.UID]struct{}{},
+	}
+}
+
+// KeyOf returns the lease's key.
+func KeyOf(lease *v1alpha1.IPLease) Key {
+	return Key{Namespace: lease.Namespace, Name: lease.Name}
+}
+
+// PoolOf returns the key of the lease's pool.
+func PoolOf(lease *v1alpha1.IPLease) Key {
+	return Key{Namespace: lease.Namespace, Name: lease.Spec.PoolName}
+}
+
+// AddressOf returns the lease's address, or the invalid address if it cannot be
+// read.
+func AddressOf(lease *v1alpha1.IPLease) netip.Addr {
+	address, err := netip.ParseAddr(lease.Spec.Address)
+	if err != nil {
+		return netip.Addr{}
+	}
+
+	return address.Unmap()
+}
+
+// Watch registers a function that is told of every change from then on. It is
+// called without the ledger's lock held and must return soon.
+func (l *Ledger) Watch(watcher func(Change)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	l.watchers = append(slices.Clone(l.watchers), watcher)
+}
+
+// Put enters a lease as the watch brought it. Older news than what is known is
+// ignored.
+func (l *Ledger) Put(lease *v1alpha1.IPLease) {
+	l.enter(lease, false)
+}
+
+// Written enters a lease that this process has just created after Reserve, or
+// updated. It is ignored when the watch has already seen the lease come and go.
+func (l *Ledger) Written(lease *v1alpha1.IPLease) {
+	l.enter(lease, true)
+}
+
+func (l *Ledger) enter(lease *v1alpha1.IPLease, own bool) {
+	change, changed := l.enterLocked(lease, own)
+	if changed {
+		l.tell(change)
+	}
+}
+
+func (l *Ledger) enterLocked(lease *v1alpha1.IPLease, own bool) (Change, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	_, expected := l.page(PoolOf(lease)).reserved[AddressOf(lease)]
+	if own && !expected && l.leases[KeyOf(lease)] == nil {
+		return Change{}, false
+	}
+
+	if _, gone := l.gone[lease.UID]; gone {
+		return Change{}, false
+	}
+
+	key := KeyOf(lease)
+	before := l.leases[key]
+
+	if before != nil {
+		if before.UID == lease.UID && version(before) >= version(lease) {
+			return Change{}, false
+		}
+
+		l.unlink(before)
+	}
+
+	l.link(lease)
+
+	return Change{Pool: PoolOf(lease), Address: AddressOf(lease), Before: before, After: lease}, true
+}
+
+// Drop removes a lease that the watch says is gone.
+func (l *Ledger) Drop(lease *v1alpha1.IPLease) {
+	l.remove(lease, false)
+}
+
+// Deleted removes a lease that this process has deleted on the API server. News
+// of it that the watch still brings is ignored.
+func (l *Ledger) Deleted(lease *v1alpha1.IPLease) {
+	l.remove(lease, true)
+}
+
+func (l *Ledger) remove(lease *v1alpha1.IPLease, ahead bool) {
+	change, changed := l.removeLocked(lease, ahead)
+	if changed {
+		l.tell(change)
+	}
+}
+
+func (l *Ledger) removeLocked(lease *v1alpha1.IPLease, ahead bool) (Change, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+
+	delete(l.gone, lease.UID)
+
+	before := l.leases[KeyOf(lease)]
+	if before == nil || before.UID != lease.UID {
+		return Change{}, false
+	}
+
+	if ahead {
+		l.gone[lease.UID] = struct{}{}
+	}
+
+	l.unlink(before)
+
+	return Change{Pool: PoolOf(before), Address: AddressOf(before), Before: before}, true
+}
+
+func (l *Ledger) tell(change Change) {
+	l.mu.RLock()
+	watchers := l.watchers
+	l.mu.RUnlock()
+
+	for _, watcher := range watchers {
+		watcher(change)
+	}
+}
+
+func (l *Ledger) link(lease *v1alpha1.IPLease) {
+	key := KeyOf(lease)
+	l.leases[key] = lease
+
+	if owner := lease.Spec.Owner; owner != nil {
+		add(l.uids, owner.UID, key)
+		add(l.owners, OwnerKey{Kind: owner.Kind, Namespace: owner.Namespace, Name: owner.Name}, key)
+	}
+
+	p := l.page(PoolOf(lease))
+
+	if address := AddressOf(lease); address.IsValid() {
+		p.taken.Add(address)
+		p.addresses[address] = key
+		delete(p.reserved, address)
+	}
+
+	if mac, err := dhcp.ParseMAC(lease.Spec.MACAddress); err == nil {
+		p.macs[mac] = append(p.macs[mac], key)
+	}
+}
+
+func (l *Ledger) unlink(lease *v1alpha1.IPLease) {
+	key := KeyOf(lease)
+	delete(l.leases, key)
+
+	if owner := lease.Spec.Owner; owner != nil {
+		remove(l.uids, owner.UID, key)
+		remove(l.owners, OwnerKey{Kind: owner.Kind, Namespace: owner.Namespace, Name: owner.Name}, key)
+	}
+
+	p := l.page(PoolOf(lease))
+
+	if address := AddressOf(lease); address.IsValid() {
+		p.taken.Remove(address)
+		delete(p.addresses, address)
+	}
+
+	if mac, err := dhcp.ParseMAC(lease.Spec.MACAddress); err == nil {
+		p.macs[mac] = slices.DeleteFunc(p.macs[mac], func(other Key) bool { return other == key })
+		if len(p.macs[mac]) == 0 {
+			delete(p.macs, mac)
+		}
+	}
+}
+
+func (l *Ledger) page(pool Key) *page {
+	p := l.pools[pool]
+	if p == nil {
+		p = &page{
+			reserved:  map[netip.Addr]struct{}{},
+			addresses: map[netip.Addr]Key{},
+			macs:      map[dhcp.MAC][]Key{},
+		}
+		l.pools[pool] = p
+	}
+
+	return p
+}
+
+func add[K comparable](index map[K]map[Key]struct{}, at K, key Key) {
+	if index[at] == nil {
+		index[at] = map[Key]struct{}{}
+	}
+
+	index[at][key] = struct{}{}
+}
+
+func remove[K comparable](index map[K]map[Key]struct{}, at K, key Key) {
+	delete(index[at], key)
+
+	if len(index[at]) == 0 {
+		delete(index, at)
+	}
+}
+
+// version is the object's resource version as a number. Kubernetes promises
+// since 1.35 that they can be compared, and they always could.
+func version(lease *v1alpha1.IPLease) uint64 {
+	number, err := strconv.ParseUint(lease.ResourceVersion, 10, 64)
+	if err != nil {
+		return 0
+	}
+
+	return number
+}
+
+// oldestFirst sorts leases by creation and then by name, so that every process
+// and every pass sees one order.
+func oldestFirst(leases []*v1alpha1.IPLease) []*v1alpha1.IPLease {
+	slices.SortFunc(leases, func(a, b *v1alpha1.IPLease) int {
+		if order := a.CreationTimestamp.Compare(b.CreationTimestamp.Time); order != 0 {
+			return order
+		}
+
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+
+	return leases
+}
