@@ -1,0 +1,186 @@
+// Package iplease frees the addresses whose owner has ended, and nothing else
+// frees them.
+//
+// An owner has ended when the API server itself says that there is no object of
+// its name and UID any more. Stopped, paused, migrating, restored or being
+// deleted is not ended, and neither is anything that happened while no manager
+// ran: every lease is looked at when a manager begins to lead.
+package iplease
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	kubevirtv1 "kubevirt.io/api/core/v1"
+
+	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	kubevirtctl "github.com/freehold-net/freehold/pkg/generated/controllers/kubevirt.io/v1"
+	networkctl "github.com/freehold-net/freehold/pkg/generated/controllers/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/kube"
+	"github.com/freehold-net/freehold/pkg/ledger"
+)
+
+// handlerName is in logs and metrics of the framework.
+const handlerName = "freehold-iplease"
+
+// Handler frees the leases of owners that have ended.
+type Handler struct {
+	leases       networkctl.IPLeaseController
+	pools        networkctl.IPPoolCache
+	requests     networkctl.VirtualMachineNetworkConfigClient
+	requestCache networkctl.VirtualMachineNetworkConfigCache
+	vms          kubevirtctl.VirtualMachineClient
+	vmCache      kubevirtctl.VirtualMachineCache
+	ledger       *ledger.Ledger
+	events       *kube.Announcer
+	log          *slog.Logger
+}
+
+// New returns the handler. It takes the caches that it needs, so it is called
+// before they are started.
+func New(clients *kube.Clients, book *ledger.Ledger, events *kube.Announcer, log *slog.Logger) *Handler {
+	return &Handler{
+		leases:       clients.Leases,
+		pools:        clients.Pools.Cache(),
+		requests:     clients.Requests,
+		requestCache: clients.Requests.Cache(),
+		vms:          clients.VMs,
+		vmCache:      clients.VMs.Cache(),
+		ledger:       book,
+		events:       events,
+		log:          log.With("controller", "iplease"),
+	}
+}
+
+// Register has the handler called for every lease, and again for the leases of
+// a virtual machine or a request that has gone or has another UID.
+func (h *Handler) Register(ctx context.Context, clients *kube.Clients) {
+	clients.Leases.OnChange(ctx, handlerName, h.OnChange)
+	clients.VMs.OnChange(ctx, handlerName, func(key string, vm *kubevirtv1.VirtualMachine) (*kubevirtv1.VirtualMachine, error) {
+		if vm == nil {
+			h.enqueueOwner(v1alpha1.OwnerVirtualMachine, key, "")
+		} else {
+			h.enqueueOwner(v1alpha1.OwnerVirtualMachine, key, vm.UID)
+		}
+
+		return vm, nil
+	})
+	clients.Requests.OnChange(ctx, handlerName, func(key string, request *v1alpha1.VirtualMachineNetworkConfig) (*v1alpha1.VirtualMachineNetworkConfig, error) {
+		if request == nil {
+			h.enqueueOwner(v1alpha1.OwnerVMNetCfg, key, "")
+		} else {
+			h.enqueueOwner(v1alpha1.OwnerVMNetCfg, key, request.UID)
+		}
+
+		return request, nil
+	})
+}
+
+// enqueueOwner has the leases looked at that an owner of that key, but not of
+// that UID, holds.
+func (h *Handler) enqueueOwner(kind, key string, alive types.UID) {
+	namespace, name := kube.SplitKey(key)
+
+	for _, lease := range h.ledger.OfOwner(ledger.OwnerKey{Kind: kind, Namespace: namespace, Name: name}) {
+		if lease.Spec.Owner.UID != alive {
+			h.leases.EnqueueAfter(lease.Namespace, lease.Name, 0)
+		}
+	}
+}
+
+// OnChange frees the lease if its owner has ended. A lease without an owner is
+// a person's and is left alone.
+func (h *Handler) OnChange(key string, lease *v1alpha1.IPLease) (*v1alpha1.IPLease, error) {
+	if lease == nil || !lease.DeletionTimestamp.IsZero() || lease.Spec.Owner == nil {
+		return lease, nil
+	}
+
+	ended, err := h.ended(lease.Spec.Owner)
+	if err != nil {
+		return lease, fmt.Errorf("look for the owner of IPLease %s: %w", key, err)
+	}
+
+	if !ended {
+		return lease, nil
+	}
+
+	err = h.leases.Delete(lease.Namespace, lease.Name, &metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &lease.UID, ResourceVersion: &lease.ResourceVersion},
+	})
+	if err != nil && !apierrors.IsNotFound(err) {
+		if apierrors.IsConflict(err) {
+			// It was changed meanwhile, perhaps to another owner.
+			return lease, err //nolint:wrapcheck // the framework recognises a bare conflict and tries again quietly
+		}
+
+		return lease, fmt.Errorf("delete IPLease %s: %w", key, err)
+	}
+
+	h.ledger.Deleted(lease)
+	h.announce(lease)
+
+	return lease, nil
+}
+
+// ended tells whether the owner exists no more. A cache that shows it alive is
+// believed; one that does not may be behind, so the API server is asked.
+func (h *Handler) ended(owner *v1alpha1.LeaseOwner) (bool, error) {
+	var uid types.UID
+
+	switch owner.Kind {
+	case v1alpha1.OwnerVirtualMachine:
+		if vm, err := h.vmCache.Get(owner.Namespace, owner.Name); err == nil && vm.UID == owner.UID {
+			return false, nil
+		}
+
+		vm, err := h.vms.Get(owner.Namespace, owner.Name, metav1.GetOptions{})
+		if err != nil {
+			return notFound(err)
+		}
+
+		uid = vm.UID
+	case v1alpha1.OwnerVMNetCfg:
+		if request, err := h.requestCache.Get(owner.Namespace, owner.Name); err == nil && request.UID == owner.UID {
+			return false, nil
+		}
+
+		request, err := h.requests.Get(owner.Namespace, owner.Name, metav1.GetOptions{})
+		if err != nil {
+			return notFound(err)
+		}
+
+		uid = request.UID
+	default:
+		// The schema knows no other kind; what a later version wrote is kept.
+		return false, nil
+	}
+
+	return uid != owner.UID, nil
+}
+
+// notFound tells an end from a failure to ask.
+func notFound(err error) (bool, error) {
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+
+	return false, err
+}
+
+func (h *Handler) announce(lease *v1alpha1.IPLease) {
+	owner := lease.Spec.Owner
+	h.log.Info("address freed: its owner is gone", "pool", ledger.PoolOf(lease).String(), "address", lease.Spec.Address,
+		"mac", lease.Spec.MACAddress, "kind", owner.Kind, "owner", owner.Namespace+"/"+owner.Name)
+
+	pool, err := h.pools.Get(lease.Namespace, lease.Spec.PoolName)
+	if err != nil {
+		return // the pool is gone too; nobody is left to tell
+	}
+
+	h.events.Note(pool, "released", v1alpha1.ReasonReleased, fmt.Sprintf("%s is free again: %s %s/%s was deleted",
+		lease.Spec.Address, owner.Kind, owner.Namespace, owner.Name))
+}
