@@ -48,7 +48,16 @@ func EnsureBridge(name string, mtu int, filtering bool) (netlink.Link, error) {
 	if err := netlink.LinkAdd(br); err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, fmt.Errorf("make bridge %s: %w", name, err)
 	}
-	return up(name)
+	link, err := up(name)
+	if err != nil {
+		return nil, err
+	}
+	// Set once more: an MTU given at birth gives way to the smallest of the
+	// ports, and with it fragments what the overlay sends.
+	if err := netlink.LinkSetMTU(link, mtu); err != nil {
+		return nil, fmt.Errorf("set the MTU of %s to %d: %w", name, mtu, err)
+	}
+	return link, nil
 }
 
 func up(name string) (netlink.Link, error) {
