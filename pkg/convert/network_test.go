@@ -23,7 +23,9 @@ func TestPoolNetwork(t *testing.T) {
 		}
 		return []netip.Addr{
 			netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("2001:db8::9"), netip.MustParseAddr("::ffff:203.0.113.1"),
-			netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("127.0.0.1"), {}, netip.MustParseAddr("192.0.2.4"),
+			netip.MustParseAddr("203.0.113.9"), netip.MustParseAddr("127.0.0.1"),
+			{},
+			netip.MustParseAddr("192.0.2.4"),
 		}
 	}
 	got, errs := PoolNetwork(&aPool().Spec, resolve)

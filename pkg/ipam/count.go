@@ -29,7 +29,7 @@ type Counts struct {
 func Count(p Plan, taken *Set) Counts {
 	span := p.span()
 	c := Counts{Size: span.Size(), Used: taken.LenIn(span)}
-	c.Outside = uint64(taken.Len()) - c.Used //nolint:gosec // a length is not negative
+	c.Outside = uint64(taken.Len()) - c.Used
 
 	for _, r := range merge(p.reserved()) {
 		c.Reserved += idle(r, span, taken)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 )
 
@@ -48,12 +49,7 @@ func (m *model) isExcluded(a netip.Addr) bool {
 }
 
 func (m *model) inRange(a netip.Addr) bool {
-	for _, h := range m.hosts {
-		if h == a {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(m.hosts, a)
 }
 
 func (m *model) isFree(a netip.Addr) bool {

@@ -139,7 +139,7 @@ func (s *Set) All() iter.Seq[netip.Addr] {
 			for w, word := range c.words {
 				for ; word != 0; word &= word - 1 {
 					at := c.base
-					at.lo |= uint64(w*64 + bits.TrailingZeros64(word)) //nolint:gosec // 0..4095
+					at.lo |= uint64(w*64 + bits.TrailingZeros64(word))
 					if !yield(at.addr()) {
 						return
 					}
@@ -163,7 +163,7 @@ func (s *Set) nextClear(first, last number) (number, bool) {
 	for ; i < len(s.chunks) && s.chunks[i].base == chunkBase(at); i++ {
 		c := &s.chunks[i]
 		if bit := c.firstClear(offset(at)); bit < chunkSize {
-			at = number{hi: at.hi, lo: c.base.lo | uint64(bit)} //nolint:gosec // 0..4095
+			at = number{hi: at.hi, lo: c.base.lo | uint64(bit)}
 			return at, at.compare(last) <= 0
 		}
 		end := number{hi: at.hi, lo: c.base.lo | (chunkSize - 1)}
@@ -184,7 +184,7 @@ func (s *Set) find(n number) (int, bool) {
 
 func chunkBase(n number) number { return number{hi: n.hi, lo: n.lo &^ (chunkSize - 1)} }
 
-func offset(n number) int { return int(n.lo & (chunkSize - 1)) } //nolint:gosec // 0..4095
+func offset(n number) int { return int(n.lo & (chunkSize - 1)) }
 
 func bitOf(n number) (word int, mask uint64) {
 	o := offset(n)
