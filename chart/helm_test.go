@@ -1,6 +1,6 @@
 // Package chart_test renders the chart with the real Helm and checks what comes
-// out: names, rights, webhooks, and which values are refused. It needs no
-// cluster.
+// out: names, rights, webhooks, which values are refused, and what an upgrade
+// keeps.
 package chart_test
 
 import (
