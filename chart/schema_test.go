@@ -57,12 +57,12 @@ func TestSchemaRefuses(t *testing.T) {
 func TestOldKubernetesIsRefused(t *testing.T) {
 	t.Parallel()
 
-	_, complaints, err := helm(t, "template", "freehold", ".", "--kube-version", "1.27.9")
-	if want := "needs Kubernetes 1.28 or newer; this cluster has v1.27.9"; err == nil || !strings.Contains(complaints, want) {
+	_, complaints, err := helm(t, "template", "freehold", ".", "--kube-version", "1.30.9")
+	if want := "needs Kubernetes 1.31 or newer; this cluster has v1.30.9"; err == nil || !strings.Contains(complaints, want) {
 		t.Errorf("error %v, want %q:\n%s", err, want, complaints)
 	}
 
-	if _, complaints, err := helm(t, "template", "freehold", ".", "--kube-version", "1.28.0+rke2r1"); err != nil {
-		t.Errorf("1.28.0 is refused: %s", complaints)
+	if _, complaints, err := helm(t, "template", "freehold", ".", "--kube-version", "1.31.0+rke2r1"); err != nil {
+		t.Errorf("1.31.0 is refused: %s", complaints)
 	}
 }
