@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -41,18 +42,25 @@ func (c *Cluster) Status(ctx context.Context) Status {
 	defer cancel()
 	s := Status{API: c.readyz(ctx), VLANMode: c.Mode}
 	s.ControlPlane, s.ControlPlaneErr = nodeinit.Status(ctx, c.ControlSocket())
-	for _, n := range c.nodes {
-		ns := NodeStatus{Name: n.Name, IP: n.IP, Pid: n.Pid(), Why: "the API server does not answer"}
-		for _, cn := range n.networks {
-			ns.Networks = append(ns.Networks, cn.Name)
-		}
-		if ns.Pid != 0 {
-			ns.Services, ns.Err = nodeinit.Status(ctx, n.ControlSocket())
-		}
-		if s.API == nil {
-			ns.Ready, ns.Why = n.ready(ctx)
-		}
-		s.Nodes = append(s.Nodes, ns)
+	s.Nodes = make([]NodeStatus, len(c.nodes))
+	var wg sync.WaitGroup
+	for i, n := range c.nodes {
+		wg.Go(func() { s.Nodes[i] = n.status(ctx, s.API == nil) })
+	}
+	wg.Wait()
+	return s
+}
+
+func (n *Node) status(ctx context.Context, api bool) NodeStatus {
+	s := NodeStatus{Name: n.Name, IP: n.IP, Pid: n.Pid(), Why: "the API server does not answer"}
+	for _, cn := range n.networks {
+		s.Networks = append(s.Networks, cn.Name)
+	}
+	if api {
+		s.Ready, s.Why = n.ready(ctx)
+	}
+	if s.Pid != 0 {
+		s.Services, s.Err = nodeinit.Status(ctx, n.ControlSocket())
 	}
 	return s
 }

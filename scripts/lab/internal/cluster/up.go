@@ -298,7 +298,7 @@ func (u *starter) enrol(ctx context.Context) error {
 func (u *starter) awaitNodes(ctx context.Context) error {
 	g, waitCtx := errgroup.WithContext(ctx)
 	for _, n := range u.cluster.nodes {
-		g.Go(func() error { return n.AwaitReady(waitCtx) })
+		g.Go(func() error { return n.AwaitReady(waitCtx, u.began) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -320,9 +320,10 @@ func (u *starter) awaitNodes(ctx context.Context) error {
 	return nil
 }
 
-// AwaitReady waits until the node is Ready. The error quotes the log of its
-// kubelet.
-func (n *Node) AwaitReady(ctx context.Context) error {
+// AwaitReady waits until the node is Ready and its kubelet has been heard of
+// after since: what the API server has of a dead node looks Ready for a while.
+// The error quotes the log of the kubelet.
+func (n *Node) AwaitReady(ctx context.Context, since time.Time) error {
 	client, err := n.cluster.client()
 	if err != nil {
 		return err
@@ -337,7 +338,10 @@ func (n *Node) AwaitReady(ctx context.Context) error {
 		if err == nil {
 			var ready bool
 			if ready, why = nodeReady(node); ready {
-				return nil
+				if n.heardSince(ctx, client, since) {
+					return nil
+				}
+				why = "its kubelet has not been heard of since its start"
 			}
 		}
 		if time.Now().After(nudge) {
@@ -352,6 +356,12 @@ func (n *Node) AwaitReady(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// heardSince reports whether the kubelet has renewed its lease after since.
+func (n *Node) heardSince(ctx context.Context, client kubernetes.Interface, since time.Time) bool {
+	lease, err := client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(ctx, n.Name, metav1.GetOptions{})
+	return err == nil && lease.Spec.RenewTime != nil && lease.Spec.RenewTime.After(since)
 }
 
 func (n *Node) restart(ctx context.Context, service string) error {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -139,13 +140,14 @@ func KillNode(ctx context.Context, n *cluster.Node) error { return n.Kill(ctx) }
 // StartNode starts a killed node again, with the images that it had, and waits
 // until it is Ready. The API server has to be up.
 func StartNode(ctx context.Context, n *cluster.Node) error {
+	began := time.Now()
 	if err := n.Start(ctx); err != nil {
 		return err
 	}
 	if err := n.StartKubelet(ctx); err != nil {
 		return err
 	}
-	return n.AwaitReady(ctx)
+	return n.AwaitReady(ctx, began)
 }
 
 // StopControlPlane kills one of the control plane's services, such as

@@ -3,7 +3,6 @@ package nodeinit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -107,7 +106,10 @@ func call(ctx context.Context, socket string, o order) ([]ServiceStatus, error) 
 	}
 	var a answer
 	if err := json.NewDecoder(conn).Decode(&a); err != nil {
-		return nil, fmt.Errorf("%s %s: the node does not answer: %w", o.Op, o.Service, errors.Join(err, ctx.Err()))
+		if ctx.Err() != nil { // the connection was closed for it
+			err = ctx.Err()
+		}
+		return nil, fmt.Errorf("%s %s: process 1 does not answer: %w", o.Op, o.Service, err)
 	}
 	if a.Error != "" {
 		return a.Services, fmt.Errorf("%s %s: %s", o.Op, o.Service, a.Error)

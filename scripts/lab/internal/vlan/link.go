@@ -44,7 +44,6 @@ func EnsureBridge(name string, mtu int, filtering bool) (netlink.Link, error) {
 		on := true
 		br.VlanFiltering = &on
 	}
-	br.MTU = mtu
 	if err := netlink.LinkAdd(br); err != nil && !errors.Is(err, unix.EEXIST) {
 		return nil, fmt.Errorf("make bridge %s: %w", name, err)
 	}
@@ -52,8 +51,8 @@ func EnsureBridge(name string, mtu int, filtering bool) (netlink.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Set once more: an MTU given at birth gives way to the smallest of the
-	// ports, and with it fragments what the overlay sends.
+	// Only an MTU that changes after birth holds; any other gives way to that
+	// of the smallest port, and the overlay's frames no longer fit.
 	if err := netlink.LinkSetMTU(link, mtu); err != nil {
 		return nil, fmt.Errorf("set the MTU of %s to %d: %w", name, mtu, err)
 	}
