@@ -43,7 +43,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&s.stateDir, "state-dir", cluster.DefaultStateDir, "where the cluster keeps its state")
 	flags.StringVar(&s.cacheDir, "cache-dir", "", "where built programs are kept (default: $"+build.CacheEnv+", else the user's cache directory)")
 	flags.BoolVarP(&s.verbose, "verbose", "v", false, "log every command that is run")
-	root.AddCommand(s.up(), s.down(), s.status(), s.build(), s.fault(), s.kubeconfig(), s.exec(), s.importImage())
+	root.AddCommand(s.up(), s.down(), s.status(), s.demo(), s.stage(), s.build(), s.fault(), s.kubeconfig(), s.exec(), s.importImage())
 	return root
 }
 
