@@ -110,5 +110,12 @@ func planPool(network *nadv1.NetworkAttachmentDefinition, route utils.Layer3Netw
 			"no IPPool can be made from the network's route: %s; correct the route, or create an IPPool by hand", problems.ToAggregate())}
 	}
 
+	// The server and the gateway at the range's edge are left out of it, so that
+	// what a person reads is what is given out.
+	if plan, problems := convert.PoolPlan(&pool.Spec); len(problems) == 0 {
+		trimmed := plan.Trim().Range
+		pool.Spec.IPv4Config.Pool.Start, pool.Spec.IPv4Config.Pool.End = trimmed.First.String(), trimmed.Last.String()
+	}
+
 	return decision{create: pool}
 }
