@@ -298,7 +298,7 @@ func (u *starter) enrol(ctx context.Context) error {
 func (u *starter) awaitNodes(ctx context.Context) error {
 	g, waitCtx := errgroup.WithContext(ctx)
 	for _, n := range u.cluster.nodes {
-		g.Go(func() error { return n.AwaitReady(waitCtx, u.began) })
+		g.Go(func() error { return n.AwaitReady(waitCtx, time.Time{}) }) // nobody of before is in a new cluster
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -321,7 +321,8 @@ func (u *starter) awaitNodes(ctx context.Context) error {
 }
 
 // AwaitReady waits until the node is Ready and its kubelet has been heard of
-// after since: what the API server has of a dead node looks Ready for a while.
+// after since (the zero time asks for nothing): what the API server has of a
+// dead node looks Ready for a while.
 // The error quotes the log of the kubelet.
 func (n *Node) AwaitReady(ctx context.Context, since time.Time) error {
 	client, err := n.cluster.client()
@@ -338,7 +339,7 @@ func (n *Node) AwaitReady(ctx context.Context, since time.Time) error {
 		if err == nil {
 			var ready bool
 			if ready, why = nodeReady(node); ready {
-				if n.heardSince(ctx, client, since) {
+				if since.IsZero() || n.heardSince(ctx, client, since) {
 					return nil
 				}
 				why = "its kubelet has not been heard of since its start"
