@@ -40,6 +40,10 @@ type Ledger struct {
 	// may still bring news of them.
 	gone map[types.UID]struct{}
 
+	// seen is the newest resource version that the watch has brought. What is
+	// older than that the watch has told already.
+	seen uint64
+
 	watchers []func(Change)
 }
 
@@ -115,40 +119,60 @@ func (l *Ledger) Watch(watcher func(Change)) {
 // Put enters a lease as the watch brought it. Older news than what is known is
 // ignored.
 func (l *Ledger) Put(lease *v1alpha1.IPLease) {
-	l.enter(lease, false)
+	l.enter(lease, fromWatch)
 }
 
-// Written enters a lease that this process has just created after Reserve, or
-// updated. It is ignored when the watch has already seen the lease come and go.
+// Written enters a lease that this process has just created, or found created,
+// after Reserve. It is ignored when the watch has already seen the lease come
+// and go.
 func (l *Ledger) Written(lease *v1alpha1.IPLease) {
-	l.enter(lease, true)
+	l.enter(lease, fromCreate)
 }
 
-func (l *Ledger) enter(lease *v1alpha1.IPLease, own bool) {
-	change, changed := l.enterLocked(lease, own)
+// Updated enters a lease that this process has just updated. It is ignored when
+// the watch has already seen the lease go: its address may be reserved for
+// another one by now.
+func (l *Ledger) Updated(lease *v1alpha1.IPLease) {
+	l.enter(lease, fromUpdate)
+}
+
+// origin tells where the news of a lease comes from.
+type origin int
+
+const (
+	fromWatch origin = iota
+	fromCreate
+	fromUpdate
+)
+
+func (l *Ledger) enter(lease *v1alpha1.IPLease, from origin) {
+	change, changed := l.enterLocked(lease, from)
 	if changed {
 		l.tell(change)
 	}
 }
 
-func (l *Ledger) enterLocked(lease *v1alpha1.IPLease, own bool) (Change, bool) {
+func (l *Ledger) enterLocked(lease *v1alpha1.IPLease, from origin) (Change, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
-	_, expected := l.page(PoolOf(lease)).reserved[AddressOf(lease)]
-	if own && !expected && l.leases[KeyOf(lease)] == nil {
+	key := KeyOf(lease)
+	before := l.leases[key]
+
+	switch {
+	case from == fromWatch:
+		l.seen = max(l.seen, version(lease))
+	case before == nil && (from == fromUpdate || !l.expects(lease)):
 		return Change{}, false
+	default:
 	}
 
 	if _, gone := l.gone[lease.UID]; gone {
 		return Change{}, false
 	}
 
-	key := KeyOf(lease)
-	before := l.leases[key]
-
 	if before != nil {
-		if before.UID == lease.UID && version(before) >= version(lease) {
+		if !newer(lease, before) {
 			return Change{}, false
 		}
 
@@ -158,6 +182,17 @@ func (l *Ledger) enterLocked(lease *v1alpha1.IPLease, own bool) (Change, bool) {
 	l.link(lease)
 
 	return Change{Pool: PoolOf(lease), Address: AddressOf(lease), Before: before, After: lease}, true
+}
+
+// expects tells whether a lease that this process has created, and that is not
+// in the ledger, is still on its way: its address is reserved and the watch has
+// not come so far. If it has, the lease was seen to come and go, and the
+// reservation is another worker's.
+func (l *Ledger) expects(lease *v1alpha1.IPLease) bool {
+	_, reserved := l.page(PoolOf(lease)).reserved[AddressOf(lease)]
+	number := version(lease)
+
+	return reserved && (number == 0 || number > l.seen)
 }
 
 // Drop removes a lease that the watch says is gone.
@@ -182,7 +217,10 @@ func (l *Ledger) removeLocked(lease *v1alpha1.IPLease, ahead bool) (Change, bool
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
-	delete(l.gone, lease.UID)
+	if !ahead {
+		delete(l.gone, lease.UID)
+		l.seen = max(l.seen, version(lease))
+	}
 
 	before := l.leases[KeyOf(lease)]
 	if before == nil || before.UID != lease.UID {
@@ -282,6 +320,17 @@ func remove[K comparable](index map[K]map[Key]struct{}, at K, key Key) {
 	if len(index[at]) == 0 {
 		delete(index, at)
 	}
+}
+
+// newer tells whether lease is news to one who knows known, which has the same
+// name. An object that was deleted and made again has another UID and a higher
+// version; a late word of the first must not hide the second.
+func newer(lease, known *v1alpha1.IPLease) bool {
+	if lease.UID == known.UID {
+		return version(lease) > version(known)
+	}
+
+	return version(lease) >= version(known)
 }
 
 // version is the object's resource version as a number. Kubernetes promises

@@ -39,6 +39,10 @@ func (l *Ledger) Reserve(pool Key, plan ipam.Plan, wanted netip.Addr) (netip.Add
 
 // Release takes a reservation back after the lease could not be created. It
 // does nothing when a lease for the address has been put in meanwhile.
+//
+// The next search begins with the address again: when it is not known whether
+// the lease was created, as after a lost connection, the next attempt finds it
+// instead of taking a second address for the same NIC.
 func (l *Ledger) Release(pool Key, address netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -48,6 +52,10 @@ func (l *Ledger) Release(pool Key, address netip.Addr) {
 	if _, reserved := p.reserved[address]; reserved {
 		delete(p.reserved, address)
 		p.taken.Remove(address)
+
+		if p.last == address {
+			p.last = address.Prev()
+		}
 	}
 }
 

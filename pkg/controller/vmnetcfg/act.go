@@ -93,7 +93,7 @@ func (h *Handler) actNIC(owner v1alpha1.LeaseOwner, s step, out *result) error {
 			return fmt.Errorf("update IPLease %s/%s: %w", s.update.Namespace, s.update.Name, err)
 		}
 
-		h.ledger.Written(updated)
+		h.ledger.Updated(updated)
 		out.lease = updated
 	default:
 	}
