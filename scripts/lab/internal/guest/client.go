@@ -77,7 +77,7 @@ func (l *Light) Run(ctx context.Context, tools *Toolbox, client Client) error {
 }
 
 func (l *Light) clientCommand(tools *Toolbox, client Client) ([]string, error) {
-	script, err := files.ReadFile("files/light/lease.sh")
+	script, err := files.ReadFile("light/lease.sh")
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ const (
 // What they depend on comes with them; what the kernel has built in is skipped.
 const wantedModules = "virtio_pci virtio_net button evdev"
 
-//go:embed files
+//go:embed files light
 var files embed.FS
 
 // Boot is where the guest's parts are on this machine.

@@ -19,7 +19,7 @@ import (
 // dhcpcd.
 func hook(t *testing.T, dir string, arg string, env ...string) []Event {
 	t.Helper()
-	script, err := files.ReadFile("files/light/lease.sh")
+	script, err := files.ReadFile("light/lease.sh")
 	if err != nil {
 		t.Fatal(err)
 	}
