@@ -44,7 +44,12 @@ func (w *Watch) Objects(resource, namespace string) dynamic.ResourceInterface {
 }
 
 // Condition is a condition of an object; absent ones have an empty Status.
-type Condition struct{ Type, Status, Reason, Message string }
+type Condition struct {
+	Type    string `json:"type"`
+	Status  string `json:"status"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
 
 func conditionOf(object map[string]any, kind string) Condition {
 	list, _, err := unstructured.NestedSlice(object, "status", "conditions")
