@@ -22,35 +22,47 @@ const (
 // RegisterIndexes adds the indexes to the caches. Call it once, before
 // StartCaches.
 func (c *Clients) RegisterIndexes() {
-	c.Pools.Cache().AddIndexer(IndexPoolByNetwork, func(pool *v1alpha1.IPPool) ([]string, error) {
-		return keys(NetworkKey(pool.Spec.NetworkName, pool.Namespace)), nil
-	})
-	c.Requests.Cache().AddIndexer(IndexRequestByNetwork, func(request *v1alpha1.VirtualMachineNetworkConfig) ([]string, error) {
-		var networks []string
-		for _, config := range convert.NetworkConfigs(request) {
-			networks = append(networks, NetworkKey(config.NetworkName, request.Namespace))
+	c.Pools.Cache().AddIndexer(IndexPoolByNetwork, PoolNetworks)
+	c.Requests.Cache().AddIndexer(IndexRequestByNetwork, RequestNetworks)
+	c.Requests.Cache().AddIndexer(IndexRequestByVM, RequestVM)
+	c.VMs.Cache().AddIndexer(IndexVMByNetwork, VMNetworks)
+}
+
+// PoolNetworks is the index IndexPoolByNetwork. It returns no error.
+func PoolNetworks(pool *v1alpha1.IPPool) ([]string, error) {
+	return keys(NetworkKey(pool.Spec.NetworkName, pool.Namespace)), nil
+}
+
+// RequestNetworks is the index IndexRequestByNetwork. It returns no error.
+func RequestNetworks(request *v1alpha1.VirtualMachineNetworkConfig) ([]string, error) {
+	var networks []string
+	for _, config := range convert.NetworkConfigs(request) {
+		networks = append(networks, NetworkKey(config.NetworkName, request.Namespace))
+	}
+
+	return keys(networks...), nil
+}
+
+// RequestVM is the index IndexRequestByVM. It returns no error.
+func RequestVM(request *v1alpha1.VirtualMachineNetworkConfig) ([]string, error) {
+	return []string{request.Namespace + "/" + request.Spec.VMName}, nil
+}
+
+// VMNetworks is the index IndexVMByNetwork. It returns no error.
+func VMNetworks(vm *kubevirtv1.VirtualMachine) ([]string, error) {
+	if vm.Spec.Template == nil {
+		return nil, nil
+	}
+
+	var networks []string
+
+	for _, network := range vm.Spec.Template.Spec.Networks {
+		if network.Multus != nil {
+			networks = append(networks, NetworkKey(network.Multus.NetworkName, vm.Namespace))
 		}
+	}
 
-		return keys(networks...), nil
-	})
-	c.Requests.Cache().AddIndexer(IndexRequestByVM, func(request *v1alpha1.VirtualMachineNetworkConfig) ([]string, error) {
-		return []string{request.Namespace + "/" + request.Spec.VMName}, nil
-	})
-	c.VMs.Cache().AddIndexer(IndexVMByNetwork, func(vm *kubevirtv1.VirtualMachine) ([]string, error) {
-		if vm.Spec.Template == nil {
-			return nil, nil
-		}
-
-		var networks []string
-
-		for _, network := range vm.Spec.Template.Spec.Networks {
-			if network.Multus != nil {
-				networks = append(networks, NetworkKey(network.Multus.NetworkName, vm.Namespace))
-			}
-		}
-
-		return keys(networks...), nil
-	})
+	return keys(networks...), nil
 }
 
 // NetworkKey returns the network as "namespace/name", with the given namespace
