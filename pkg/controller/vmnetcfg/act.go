@@ -74,29 +74,42 @@ func (h *Handler) actNIC(owner v1alpha1.LeaseOwner, s step, out *result) error {
 		return err
 	case s.move:
 		lease, refused, err := h.allocate(owner, s.nic)
-		if err != nil || refused != nil {
+
+		switch {
+		case err != nil:
+			return err
+		case refused != nil:
+			// It keeps what it has, and that is kept up to date.
 			out.refusal = refused
 
-			return err
+			return h.update(s.update, out)
+		default:
+			out.lease = lease
+
+			return h.free(s.lease)
 		}
-
-		out.lease = lease
-
-		return h.free(s.lease)
-	case s.update != nil:
-		updated, err := h.leases.Update(s.update)
-		if err != nil {
-			if apierrors.IsConflict(err) {
-				return err //nolint:wrapcheck // see join
-			}
-
-			return fmt.Errorf("update IPLease %s/%s: %w", s.update.Namespace, s.update.Name, err)
-		}
-
-		h.ledger.Updated(updated)
-		out.lease = updated
 	default:
+		return h.update(s.update, out)
 	}
+}
+
+// update writes a lease under its address; nil for no change.
+func (h *Handler) update(lease *v1alpha1.IPLease, out *result) error {
+	if lease == nil {
+		return nil
+	}
+
+	updated, err := h.leases.Update(lease)
+	if err != nil {
+		if apierrors.IsConflict(err) {
+			return err //nolint:wrapcheck // see join
+		}
+
+		return fmt.Errorf("update IPLease %s/%s: %w", lease.Namespace, lease.Name, err)
+	}
+
+	h.ledger.Updated(updated)
+	out.lease = updated
 
 	return nil
 }
@@ -141,10 +154,18 @@ func (h *Handler) allocate(owner v1alpha1.LeaseOwner, n nic) (*v1alpha1.IPLease,
 				"mac", lease.Spec.MACAddress, "owner", owner.Namespace+"/"+owner.Name, "interface", owner.InterfaceName)
 
 			return lease, nil, nil
-		case n.wanted.IsValid():
-			return nil, h.refuse(n, &ipam.TakenError{Addr: n.wanted}), nil
 		default:
 		}
+
+		// Another was first. The ledger knows that one now, unless it is on
+		// its way out; then the reservation would stand for nobody.
+		h.ledger.Release(n.pool.key, address)
+
+		if n.wanted.IsValid() {
+			return nil, h.refuse(n, &ipam.TakenError{Addr: n.wanted}), nil
+		}
+
+		n.previous = netip.Addr{}
 	}
 
 	return nil, nil, errTooManyLosses

@@ -11,13 +11,14 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kubevirtv1 "kubevirt.io/api/core/v1"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
-	kubevirtctl "github.com/freehold-net/freehold/pkg/generated/controllers/kubevirt.io/v1"
-	networkctl "github.com/freehold-net/freehold/pkg/generated/controllers/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/kube"
 	"github.com/freehold-net/freehold/pkg/ledger"
 )
@@ -25,14 +26,41 @@ import (
 // handlerName is in logs and metrics of the framework.
 const handlerName = "freehold-vmnetcfg"
 
+// The parts of Wrangler's controllers, clients and caches that are used here.
+type (
+	requests interface {
+		UpdateStatus(request *v1alpha1.VirtualMachineNetworkConfig) (*v1alpha1.VirtualMachineNetworkConfig, error)
+		EnqueueAfter(namespace, name string, pause time.Duration)
+	}
+	requestFinder interface {
+		GetByIndex(indexName, key string) ([]*v1alpha1.VirtualMachineNetworkConfig, error)
+	}
+	leases interface {
+		Get(namespace, name string, options metav1.GetOptions) (*v1alpha1.IPLease, error)
+		Create(lease *v1alpha1.IPLease) (*v1alpha1.IPLease, error)
+		Update(lease *v1alpha1.IPLease) (*v1alpha1.IPLease, error)
+		Delete(namespace, name string, options *metav1.DeleteOptions) error
+	}
+	pools interface {
+		kube.PoolFinder
+		Get(namespace, name string) (*v1alpha1.IPPool, error)
+	}
+	vms interface {
+		Get(namespace, name string, options metav1.GetOptions) (*kubevirtv1.VirtualMachine, error)
+	}
+	vmCache interface {
+		Get(namespace, name string) (*kubevirtv1.VirtualMachine, error)
+	}
+)
+
 // Handler allocates the addresses of requests.
 type Handler struct {
-	requests networkctl.VirtualMachineNetworkConfigController
-	cache    networkctl.VirtualMachineNetworkConfigCache
-	leases   networkctl.IPLeaseClient
-	pools    networkctl.IPPoolCache
-	vms      kubevirtctl.VirtualMachineClient
-	vmCache  kubevirtctl.VirtualMachineCache
+	requests requests
+	cache    requestFinder
+	leases   leases
+	pools    pools
+	vms      vms
+	vmCache  vmCache
 	ledger   *ledger.Ledger
 	events   *kube.Announcer
 	log      *slog.Logger

@@ -19,7 +19,8 @@ type decision struct {
 }
 
 // step is what to do about one NIC. With none of allocate, update and move set,
-// nothing is written.
+// nothing is written. With move and update set, update is for when the wanted
+// address cannot be had.
 type step struct {
 	nic nic
 	// lease is what the NIC holds now, or nil.
@@ -108,11 +109,7 @@ func (s *step) decide(owner v1alpha1.LeaseOwner) {
 		return
 	}
 
-	if s.nic.wanted.IsValid() && s.nic.wanted != ledger.AddressOf(s.lease) {
-		s.move = true
-
-		return
-	}
+	s.move = s.nic.wanted.IsValid() && s.nic.wanted != ledger.AddressOf(s.lease)
 
 	wanted := s.lease.DeepCopy()
 	wanted.Spec.MACAddress = s.nic.mac.String()
@@ -146,7 +143,7 @@ func rivalRefusal(n nic) *refusal {
 // belong to no NIC. A NIC is known by its name on its network, else by its MAC
 // address there: so a changed MAC address keeps the address, and so does a
 // renamed interface. Of several leases a NIC keeps the one that it wants, else
-// the oldest.
+// the one that it was told, else the oldest.
 func match(seen observation) (matched []*v1alpha1.IPLease, rest []heldLease) {
 	matched = make([]*v1alpha1.IPLease, len(seen.nics))
 	rest = slices.Clone(seen.held)
@@ -176,12 +173,14 @@ func choose(n nic, rest []heldLease, same func(nic, heldLease) bool) int {
 			continue
 		}
 
-		if n.wanted.IsValid() && ledger.AddressOf(held.lease) == n.wanted {
-			return at
-		}
+		address := ledger.AddressOf(held.lease)
 
-		if chosen < 0 {
+		switch {
+		case n.wanted.IsValid() && address == n.wanted:
+			return at
+		case chosen < 0, n.previous.IsValid() && address == n.previous:
 			chosen = at
+		default:
 		}
 	}
 
