@@ -233,8 +233,10 @@ func (m *manager) serveWebhook(ctx context.Context, clients *kube.Clients, confi
 func (m *manager) lead(ctx context.Context, clients *kube.Clients, controllers []controller) error {
 	m.log.Info("this replica leads", "identity", m.options.identity)
 
+	// Handlers stay registered until the process ends, which it does with the
+	// leadership: Lasso takes them out of a list that its workers may be reading.
 	for _, one := range controllers {
-		one.Register(ctx, clients)
+		one.Register(context.WithoutCancel(ctx), clients)
 	}
 
 	if err := clients.StartControllers(ctx, m.options.workers); err != nil {
