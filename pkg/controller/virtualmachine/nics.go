@@ -11,6 +11,11 @@ import (
 	"github.com/freehold-net/freehold/pkg/kube"
 )
 
+// maxWanted is the length of the longest address. The schema of requests allows
+// no more, and one slip must not keep the other NICs from their addresses.
+// Shorter mistakes are told on the NIC.
+const maxWanted = 45
+
 // nic is one interface of a virtual machine that is on a Multus network.
 type nic struct {
 	// name is the interface's name in the virtual machine's spec.
@@ -70,11 +75,18 @@ func nicsOf(vm *kubevirtv1.VirtualMachine, vmi *kubevirtv1.VirtualMachineInstanc
 			key = network
 		}
 
+		wanted := vm.Annotations[v1alpha1.AnnotationStaticIPPrefix+device.Name]
+		if len(wanted) > maxWanted {
+			problems = append(problems, fmt.Sprintf("annotation %s%s is %q, which is no IP address; write one such as 192.168.48.10",
+				v1alpha1.AnnotationStaticIPPrefix, device.Name, wanted))
+			wanted = ""
+		}
+
 		nics = append(nics, nic{
 			name:    device.Name,
 			network: key,
 			mac:     firstSet(device.MacAddress, spell(annotated[device.Name]), running[device.Name]),
-			wanted:  vm.Annotations[v1alpha1.AnnotationStaticIPPrefix+device.Name],
+			wanted:  wanted,
 		})
 	}
 
