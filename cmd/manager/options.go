@@ -39,53 +39,71 @@ const maxPort = 65535
 // cannot be used, the value, and what to write.
 func parseOptions(args []string, getenv func(string) string, output io.Writer) (options, error) {
 	var (
-		o                                       options
-		managed, level, policy, secrets, podTpl string
-		cidrs                                   list
+		o   options
+		raw rawOptions
 	)
 
 	flags := flag.NewFlagSet("manager", flag.ContinueOnError)
 	flags.SetOutput(output)
-	flags.StringVar(&o.kubeconfig, "kubeconfig", getenv("KUBECONFIG"), "kubeconfig `file`; empty: the pod's own service account")
-	flags.StringVar(&o.namespace, "namespace", getenv("POD_NAMESPACE"), "the manager's own `namespace`, where agents run")
-	flags.StringVar(&o.name, "name", "freehold", "`name` of the Service, the webhook configurations and the Leases")
-	flags.StringVar(&o.identity, "identity", getenv("POD_NAME"), "`name` of this replica among the others")
-	flags.StringVar(&o.serviceAccount, "service-account", "", "the manager's own `service account`; empty: --name")
-	flags.StringVar(&managed, "managed-dhcp", v1alpha1.ManagedDHCPEnabled, "whether networks without annotation get a pool: enabled or disabled")
-	flags.Var(&cidrs, "service-cidr", "`prefix` of the cluster's Services, which pools may not overlap; may be repeated")
-	flags.StringVar(&o.agents.Image, "agent-image", getenv("AGENT_IMAGE"), "`image` of the agents")
-	flags.StringVar(&policy, "agent-image-pull-policy", "", "Always, IfNotPresent or Never; empty: Kubernetes' default")
-	flags.StringVar(&secrets, "agent-image-pull-secrets", "", "`names` of Secrets for the agents' registry, separated by commas")
-	flags.StringVar(&o.agents.ServiceAccount, "agent-service-account", "", "`service account` of the agents; empty: --name and -agent")
-	flags.StringVar(&podTpl, "agent-pod-template", "{}", "`JSON` object with resources, tolerations, priorityClassName and logLevel of agents")
-	flags.IntVar(&o.httpPort, "http-port", 8080, "`port` of health, metrics and views")
-	flags.IntVar(&o.webhookPort, "webhook-port", 8443, "`port` of the admission webhooks")
-	flags.IntVar(&o.workers, "workers", 4, "`number` of objects of one kind that are worked on at once")
-	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	o.register(flags, &raw, getenv)
 
 	if err := flags.Parse(args); err != nil {
 		return o, err //nolint:wrapcheck // flag has said it all
 	}
 
 	var errs []error
+	if flags.NArg() > 0 {
+		errs = append(errs, fmt.Errorf("argument %q is not a flag; write flags as --name=value", flags.Arg(0)))
+	}
+
+	errs = append(errs, o.read(raw)...)
+
+	return o, errors.Join(append(errs, o.complete()...)...)
+}
+
+// rawOptions are the values that are more than the text they are written as.
+type rawOptions struct {
+	managed, level, policy, secrets, template string
+	cidrs                                     list
+}
+
+// register defines the flags.
+func (o *options) register(flags *flag.FlagSet, raw *rawOptions, getenv func(string) string) {
+	flags.StringVar(&o.kubeconfig, "kubeconfig", getenv("KUBECONFIG"), "kubeconfig `file`; empty: the pod's own service account")
+	flags.StringVar(&o.namespace, "namespace", getenv("POD_NAMESPACE"), "the manager's own `namespace`, where agents run")
+	flags.StringVar(&o.name, "name", "freehold", "`name` of the Service, the webhook configurations and the Leases")
+	flags.StringVar(&o.identity, "identity", getenv("POD_NAME"), "`name` of this replica among the others")
+	flags.StringVar(&o.serviceAccount, "service-account", "", "the manager's own `service account`; empty: --name")
+	flags.StringVar(&raw.managed, "managed-dhcp", v1alpha1.ManagedDHCPEnabled, "whether networks without annotation get a pool: enabled or disabled")
+	flags.Var(&raw.cidrs, "service-cidr", "`prefix` of the cluster's Services, which pools may not overlap; may be repeated")
+	flags.StringVar(&o.agents.Image, "agent-image", getenv("AGENT_IMAGE"), "`image` of the agents")
+	flags.StringVar(&raw.policy, "agent-image-pull-policy", "", "Always, IfNotPresent or Never; empty: Kubernetes' default")
+	flags.StringVar(&raw.secrets, "agent-image-pull-secrets", "", "`names` of Secrets for the agents' registry, separated by commas")
+	flags.StringVar(&o.agents.ServiceAccount, "agent-service-account", "", "`service account` of the agents; empty: --name and -agent")
+	flags.StringVar(&raw.template, "agent-pod-template", "{}", "`JSON` object with resources, tolerations, priorityClassName and logLevel of agents")
+	flags.IntVar(&o.httpPort, "http-port", 8080, "`port` of health, metrics and views")
+	flags.IntVar(&o.webhookPort, "webhook-port", 8443, "`port` of the admission webhooks")
+	flags.IntVar(&o.workers, "workers", 4, "`number` of objects of one kind that are worked on at once")
+	flags.StringVar(&raw.level, "log-level", "info", "debug, info, warn or error")
+}
+
+// read reads the raw values and returns what is wrong with them.
+func (o *options) read(raw rawOptions) []error {
+	var errs []error
 
 	complain := func(name, value, remedy string) {
 		errs = append(errs, fmt.Errorf("--%s %q cannot be used: %s", name, value, remedy))
 	}
 
-	if flags.NArg() > 0 {
-		errs = append(errs, fmt.Errorf("argument %q is not a flag; write flags as --name=value", flags.Arg(0)))
-	}
-
-	switch managed {
+	switch raw.managed {
 	case v1alpha1.ManagedDHCPEnabled:
 		o.managedByDefault = true
 	case v1alpha1.ManagedDHCPDisabled:
 	default:
-		complain("managed-dhcp", managed, "write enabled or disabled")
+		complain("managed-dhcp", raw.managed, "write enabled or disabled")
 	}
 
-	for _, text := range cidrs {
+	for _, text := range raw.cidrs {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil || prefix != prefix.Masked() {
 			complain("service-cidr", text, "write a prefix such as 10.53.0.0/16")
@@ -96,18 +114,18 @@ func parseOptions(args []string, getenv func(string) string, output io.Writer) (
 		o.serviceCIDRs = append(o.serviceCIDRs, prefix)
 	}
 
-	if err := json.Unmarshal([]byte(podTpl), &o.agents.Template); err != nil {
-		complain("agent-pod-template", podTpl, "it is not the JSON object that is wanted: "+err.Error())
+	if err := json.Unmarshal([]byte(raw.template), &o.agents.Template); err != nil {
+		complain("agent-pod-template", raw.template, "it is not the JSON object that is wanted: "+err.Error())
 	}
 
-	if err := o.logLevel.UnmarshalText([]byte(level)); err != nil {
-		complain("log-level", level, "write debug, info, warn or error")
+	if err := o.logLevel.UnmarshalText([]byte(raw.level)); err != nil {
+		complain("log-level", raw.level, "write debug, info, warn or error")
 	}
 
-	o.agents.ImagePullPolicy = corev1.PullPolicy(policy)
-	o.agents.ImagePullSecrets = strings.FieldsFunc(secrets, func(r rune) bool { return r == ',' })
+	o.agents.ImagePullPolicy = corev1.PullPolicy(raw.policy)
+	o.agents.ImagePullSecrets = strings.FieldsFunc(raw.secrets, func(r rune) bool { return r == ',' })
 
-	return o, errors.Join(append(errs, o.complete()...)...)
+	return errs
 }
 
 // complete fills in what follows from the rest, and returns what is missing.
