@@ -90,7 +90,8 @@ func replicas(seen observation) int32 {
 // image is the agents' image: the manager's choice, unless an upgrade is held
 // back; then the agents keep what they run.
 func image(seen observation, config AgentConfig) string {
-	if seen.pool.Annotations[v1alpha1.AnnotationHoldUpgrade] != "true" || seen.present == nil {
+	hold, held := seen.pool.Annotations[v1alpha1.AnnotationHoldUpgrade]
+	if !held || hold == "false" || seen.present == nil {
 		return config.Image
 	}
 

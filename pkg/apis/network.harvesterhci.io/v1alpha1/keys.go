@@ -21,8 +21,8 @@ const (
 	// AnnotationStaticIPPrefix followed by an interface name, on a virtual
 	// machine, is the address that the NIC wants (Harvester).
 	AnnotationStaticIPPrefix = "static-ip.harvesterhci.io/"
-	// AnnotationHoldUpgrade on a pool keeps its agents at their image
-	// (vm-dhcp-controller).
+	// AnnotationHoldUpgrade on a pool keeps its agents at their image, whatever
+	// its value but "false" (vm-dhcp-controller).
 	AnnotationHoldUpgrade = "network.harvesterhci.io/hold-ippool-agent-upgrade"
 	// AnnotationManagedDHCP on a network says whether a pool is made for it:
 	// ManagedDHCPEnabled or ManagedDHCPDisabled. Without it the manager's
@@ -49,7 +49,6 @@ const (
 	ReasonPoolExhausted     = "PoolExhausted"
 	ReasonPoolPaused        = "PoolPaused"
 	ReasonPoolInvalid       = "PoolInvalid"
-	ReasonPoolMissing       = "NoPool"
 	ReasonNetworkMissing    = "NetworkNotFound"
 	ReasonMACUnknown        = "MACUnknown"
 	ReasonMACInvalid        = "MACInvalid"
