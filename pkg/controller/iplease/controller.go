@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,8 +19,6 @@ import (
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
-	kubevirtctl "github.com/freehold-net/freehold/pkg/generated/controllers/kubevirt.io/v1"
-	networkctl "github.com/freehold-net/freehold/pkg/generated/controllers/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/kube"
 	"github.com/freehold-net/freehold/pkg/ledger"
 )
@@ -27,14 +26,28 @@ import (
 // handlerName is in logs and metrics of the framework.
 const handlerName = "freehold-iplease"
 
+// The parts of Wrangler's controllers, clients and caches that are used here.
+type (
+	leases interface {
+		Delete(namespace, name string, options *metav1.DeleteOptions) error
+		EnqueueAfter(namespace, name string, pause time.Duration)
+	}
+	live[T any] interface {
+		Get(namespace, name string, options metav1.GetOptions) (T, error)
+	}
+	cached[T any] interface {
+		Get(namespace, name string) (T, error)
+	}
+)
+
 // Handler frees the leases of owners that have ended.
 type Handler struct {
-	leases       networkctl.IPLeaseController
-	pools        networkctl.IPPoolCache
-	requests     networkctl.VirtualMachineNetworkConfigClient
-	requestCache networkctl.VirtualMachineNetworkConfigCache
-	vms          kubevirtctl.VirtualMachineClient
-	vmCache      kubevirtctl.VirtualMachineCache
+	leases       leases
+	pools        cached[*v1alpha1.IPPool]
+	requests     live[*v1alpha1.VirtualMachineNetworkConfig]
+	requestCache cached[*v1alpha1.VirtualMachineNetworkConfig]
+	vms          live[*kubevirtv1.VirtualMachine]
+	vmCache      cached[*kubevirtv1.VirtualMachine]
 	ledger       *ledger.Ledger
 	events       *kube.Announcer
 	log          *slog.Logger

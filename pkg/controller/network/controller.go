@@ -7,13 +7,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
-	nadctl "github.com/freehold-net/freehold/pkg/generated/controllers/k8s.cni.cncf.io/v1"
-	networkctl "github.com/freehold-net/freehold/pkg/generated/controllers/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/kube"
 )
 
@@ -24,11 +23,25 @@ const (
 	topicPool = "pool"
 )
 
+// The parts of Wrangler's controllers, clients and caches that are used here.
+type (
+	networks interface {
+		EnqueueAfter(namespace, name string, pause time.Duration)
+	}
+	pools interface {
+		Create(pool *v1alpha1.IPPool) (*v1alpha1.IPPool, error)
+	}
+	poolCache interface {
+		kube.PoolFinder
+		Get(namespace, name string) (*v1alpha1.IPPool, error)
+	}
+)
+
 // Handler makes the pools of networks.
 type Handler struct {
-	networks         nadctl.NetworkAttachmentDefinitionController
-	pools            networkctl.IPPoolClient
-	poolCache        networkctl.IPPoolCache
+	networks         networks
+	pools            pools
+	poolCache        poolCache
 	events           *kube.Announcer
 	log              *slog.Logger
 	managedByDefault bool
