@@ -8,34 +8,75 @@ import (
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 )
 
-// NetworkUnsuitable says why no agent can serve the network, whatever the pool, or ""
-// if one can.
+// networkConfig is what of a network's CNI configuration decides whether it can
+// be served.
+type networkConfig struct {
+	Type      string            `json:"type"`
+	VLANTrunk []json.RawMessage `json:"vlanTrunk"`
+	IPAM      map[string]any    `json:"ipam"`
+}
+
+// NetworkUnsuitable says why no agent can serve the network, whatever the pool,
+// and what to do, or "" if one can. The text is a clause of which the network is
+// the subject.
 func NetworkUnsuitable(network *nadv1.NetworkAttachmentDefinition) string {
-	var cni struct {
-		Type string         `json:"type"`
-		IPAM map[string]any `json:"ipam"`
+	if reason := NetworkNeverSuitable(network); reason != "" {
+		return reason
 	}
 
-	if network.Spec.Config != "" {
-		if err := json.Unmarshal([]byte(network.Spec.Config), &cni); err != nil {
-			return fmt.Sprintf("spec.config of the network is not JSON (%s); correct it", err)
-		}
-	}
-
-	kind := utils.NetworkType(network.Labels[utils.KeyNetworkType])
+	config, err := readNetworkConfig(network)
 
 	switch {
-	case kind == utils.OverlayNetwork || cni.Type == utils.CNITypeKubeOVN:
-		return "it is an overlay network of Kube-OVN, which gives out its own addresses; " +
-			"switch on DHCP in its Subnet (spec.enableDHCP) instead"
-	case kind == utils.L2VlanTrunkNetwork:
-		return "it is a trunk of many VLANs, and one pool has one; create a network for the VLAN and use that"
-	case len(cni.IPAM) > 0:
+	case err != nil:
+		return fmt.Sprintf("its spec.config cannot be read (%s); correct it", err)
+	case len(config.IPAM) > 0:
 		return fmt.Sprintf("its CNI configuration has an IPAM plugin (%v), so KubeVirt answers DHCP in the pod itself; "+
-			`write "ipam":{} in spec.config`, cni.IPAM["type"])
+			`write "ipam":{} in spec.config`, config.IPAM["type"])
 	case network.Annotations[utils.StorageNetworkAnnotation] == utils.ValueTrue:
-		return "it is Harvester's storage network, which has its own addresses"
+		return "it is Harvester's storage network, which has its own addresses; use another network"
 	default:
 		return ""
 	}
+}
+
+// NetworkNeverSuitable is NetworkUnsuitable for what a network is, and not for
+// what an edit of it can put right: overlays and trunks. Harvester's label
+// decides where there is one, and else the CNI configuration; one that cannot be
+// read says neither.
+func NetworkNeverSuitable(network *nadv1.NetworkAttachmentDefinition) string {
+	kind := utils.NetworkType(network.Labels[utils.KeyNetworkType])
+
+	if config, err := readNetworkConfig(network); kind == "" && err == nil {
+		switch {
+		case config.Type == utils.CNITypeKubeOVN:
+			kind = utils.OverlayNetwork
+		case len(config.VLANTrunk) > 0:
+			kind = utils.L2VlanTrunkNetwork
+		}
+	}
+
+	switch kind {
+	case utils.OverlayNetwork:
+		return "it is an overlay network, whose addresses Kube-OVN itself gives out; " +
+			"switch on DHCP in its Kube-OVN Subnet (spec.enableDHCP), or use a VLAN network"
+	case utils.L2VlanTrunkNetwork:
+		return "it is a VLAN trunk, which carries many networks at once, so nobody could tell which one an address is for; " +
+			"use a VM network for the one VLAN that needs addresses"
+	default:
+		return ""
+	}
+}
+
+// readNetworkConfig reads spec.config, which may be empty: Multus then looks for
+// a file of the network's name on the node.
+func readNetworkConfig(network *nadv1.NetworkAttachmentDefinition) (networkConfig, error) {
+	var config networkConfig
+
+	if network.Spec.Config == "" {
+		return config, nil
+	}
+
+	err := json.Unmarshal([]byte(network.Spec.Config), &config)
+
+	return config, err
 }

@@ -121,7 +121,9 @@ func TestWhatCannotBeCompletedIsRefused(t *testing.T) {
 
 	for _, config := range []v1alpha1.IPv4Config{
 		{CIDR: "192.168.0.0/30", Pool: v1alpha1.Pool{Exclude: []string{"192.168.0.1", "192.168.0.2"}}},
-		{CIDR: "192.168.0.0/31"}, {CIDR: "192.168.0.0/32"}, {},
+		{CIDR: "192.168.0.0/31"},
+		{CIDR: "192.168.0.0/32"},
+		{},
 		{CIDR: "192.168.0.0/24", Pool: v1alpha1.Pool{Start: "192.168.0.255"}},
 	} {
 		if verdict := validate(t, world(), bare(config), nil); len(verdict.Problems) == 0 {
@@ -178,7 +180,8 @@ func TestEmptiedServer(t *testing.T) {
 		},
 		"does not move to a held address": {
 			nil, func(c *v1alpha1.IPv4Config) { c.Pool = v1alpha1.Pool{} },
-			[]*v1alpha1.IPLease{lease("192.168.48.2", "a"), lease("192.168.48.3", "b")}, "192.168.48.4",
+			[]*v1alpha1.IPLease{lease("192.168.48.2", "a"), lease("192.168.48.3", "b")},
+			"192.168.48.4",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

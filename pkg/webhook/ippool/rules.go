@@ -158,9 +158,7 @@ func (w World) judgeNetwork(pool, old *v1alpha1.IPPool, verdict *review.Verdict)
 	case err != nil:
 		return fmt.Errorf("get NetworkAttachmentDefinition %s: %w", network, err)
 	default:
-		if unfit := unfitness(found); unfit != "" {
-			verdict.Refuse(field.Invalid(networkPath(), pool.Spec.NetworkName, unfit))
-		}
+		judgeSuitability(pool, found, verdict)
 	}
 
 	others, err := kube.PoolsOf(w.Pools, network)
@@ -188,6 +186,17 @@ func (w World) judgeNetwork(pool, old *v1alpha1.IPPool, verdict *review.Verdict)
 	}
 
 	return nil
+}
+
+// judgeSuitability refuses a network that can never be served. Of one that can
+// be put right it warns: the pool may well come before that edit, and serves
+// after it.
+func judgeSuitability(pool *v1alpha1.IPPool, network *nadv1.NetworkAttachmentDefinition, verdict *review.Verdict) {
+	if reason := kube.NetworkNeverSuitable(network); reason != "" {
+		verdict.Refuse(field.Invalid(networkPath(), pool.Spec.NetworkName, reason))
+	} else if reason := kube.NetworkUnsuitable(network); reason != "" {
+		verdict.Warn("network %s cannot be served as it is: %s", pool.Spec.NetworkName, reason)
+	}
 }
 
 // judgeServices refuses a network that overlaps the cluster's Services.

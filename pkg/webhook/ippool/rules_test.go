@@ -162,19 +162,15 @@ func TestCreate(t *testing.T) {
 		},
 		"overlay": {
 			pool: pool(on("default/overlay")),
-			want: judgement{refused: []string{"spec.networkName|overlay network|kube-ovn Subnet"}},
-		},
-		"overlay without a label": {
-			pool: pool(on("default/overlay-bare")),
-			want: judgement{refused: []string{"overlay network"}},
+			want: judgement{refused: []string{"spec.networkName|overlay network|Kube-OVN Subnet"}},
 		},
 		"trunk": {
 			pool: pool(on("default/trunk")),
 			want: judgement{refused: []string{"spec.networkName|VLAN trunk|use a VM network for the one VLAN"}},
 		},
-		"trunk without a label": {
-			pool: pool(on("default/trunk-bare")),
-			want: judgement{refused: []string{"VLAN trunk"}},
+		"network with an IPAM plugin": {
+			pool: pool(on("default/ipam")),
+			want: judgement{warned: []string{"network default/ipam cannot be served as it is|whereabouts"}},
 		},
 		"macvlan":                   {pool: pool(on("default/macvlan"))},
 		"network that says nothing": {pool: pool(on("default/not-configured"))},
@@ -318,7 +314,8 @@ func TestUpdate(t *testing.T) {
 		},
 		"a lease that is out of the range already": {
 			func(w *World) { w.Leases = holding(lease("192.168.48.10", "stray")) }, pool(),
-			pool(edit(func(c *v1alpha1.IPv4Config) { c.Pool.End = "192.168.48.88" })), judgement{},
+			pool(edit(func(c *v1alpha1.IPv4Config) { c.Pool.End = "192.168.48.88" })),
+			judgement{},
 		},
 		"two pools from before the rule": {
 			func(w *World) { w.Pools = pools{pool(func(p *v1alpha1.IPPool) { p.Name = "other" })} }, pool(),
@@ -399,7 +396,8 @@ func TestDelete(t *testing.T) {
 			func(w *World) {
 				w.Requests = requests{request("dev", "b", "default/net-48"), request("dev", "a", "default/net-48"), request("dev", "c", "net-48")}
 			},
-			pool(), judgement{refused: []string{"VirtualMachineNetworkConfig(s) dev/a, dev/b, which must be removed at first"}},
+			pool(),
+			judgement{refused: []string{"VirtualMachineNetworkConfig(s) dev/a, dev/b, which must be removed at first"}},
 		},
 		"the old field networkConfig counts": {
 			func(w *World) {
@@ -407,21 +405,24 @@ func TestDelete(t *testing.T) {
 				old.Spec.NetworkConfig, old.Spec.NetworkConfigs = old.Spec.NetworkConfigs, nil
 				w.Requests = requests{old}
 			},
-			pool(), judgement{refused: []string{"default/vm-1, which must be removed at first"}},
+			pool(),
+			judgement{refused: []string{"default/vm-1, which must be removed at first"}},
 		},
 		"leases of a request are not named twice": {
 			func(w *World) {
 				w.Requests = requests{request("default", "vm-1", "net-48")}
 				w.Leases = holding(lease("192.168.48.82", "vm-1"))
 			},
-			pool(), judgement{refused: []string{"default/vm-1, which must be removed at first"}},
+			pool(),
+			judgement{refused: []string{"default/vm-1, which must be removed at first"}},
 		},
 		"leases whose request is gone": {
 			func(w *World) {
 				w.Requests = requests{going}
 				w.Leases = holding(lease("192.168.48.82", "going"), lease("192.168.48.83", "going"), lease("192.168.48.84", ""))
 			},
-			pool(), judgement{
+			pool(),
+			judgement{
 				refused: []string{"holds the addresses of VirtualMachine default/going (192.168.48.82, 192.168.48.83), which must be removed at first"},
 				warned:  []string{"1 IPLease without an owner"},
 			},
@@ -429,7 +430,8 @@ func TestDelete(t *testing.T) {
 		"a request that goes and holds nothing": {func(w *World) { w.Requests = requests{going} }, pool(), judgement{}},
 		"leases without an owner": {
 			func(w *World) { w.Leases = holding(lease("192.168.48.84", ""), lease("192.168.48.85", "")) },
-			pool(), judgement{warned: []string{"2 IPLeases without an owner will stay"}},
+			pool(),
+			judgement{warned: []string{"2 IPLeases without an owner will stay"}},
 		},
 		"a second pool that serves nobody": {
 			func(w *World) {
@@ -437,7 +439,8 @@ func TestDelete(t *testing.T) {
 				w.Requests = requests{request("default", "vm-1", "net-48")}
 				w.Leases = holding(lease("192.168.48.82", "vm-1"))
 			},
-			pool(second), judgement{},
+			pool(second),
+			judgement{},
 		},
 		"the pool that serves, beside a second one": {
 			func(w *World) {
@@ -445,7 +448,8 @@ func TestDelete(t *testing.T) {
 				w.Requests = requests{request("default", "vm-1", "net-48")}
 				w.Leases = holding(lease("192.168.48.82", "vm-1"))
 			},
-			pool(), judgement{refused: []string{"VirtualMachine default/vm-1 (192.168.48.82)"}},
+			pool(),
+			judgement{refused: []string{"VirtualMachine default/vm-1 (192.168.48.82)"}},
 		},
 		"with its namespace": {
 			func(w *World) {
@@ -453,25 +457,29 @@ func TestDelete(t *testing.T) {
 				w.Requests = requests{request("default", "vm-1", "net-48")}
 				w.Leases = holding(lease("192.168.48.82", "vm-1"))
 			},
-			pool(), judgement{},
+			pool(),
+			judgement{},
 		},
 		"with its namespace, used from another": {
 			func(w *World) {
 				w.Namespaces = namespaces{terminating: true}
 				w.Requests = requests{request("default", "vm-1", "net-48"), request("dev", "vm-2", "default/net-48")}
 			},
-			pool(), judgement{refused: []string{"default/vm-1, dev/vm-2, which must be removed at first"}},
+			pool(),
+			judgement{refused: []string{"default/vm-1, dev/vm-2, which must be removed at first"}},
 		},
 		"whether the namespace goes is unknown": {
 			func(w *World) {
 				w.Namespaces = namespaces{err: errors.New("forbidden")}
 				w.Requests = requests{request("default", "vm-1", "net-48")}
 			},
-			pool(), judgement{refused: []string{"still used"}, warned: []string{"whether namespace default is being deleted|forbidden"}},
+			pool(),
+			judgement{refused: []string{"still used"}, warned: []string{"whether namespace default is being deleted|forbidden"}},
 		},
 		"a pool that cannot be read": {
 			func(w *World) { w.Requests = requests{request("default", "vm-1", "net-48")} },
-			pool(on("///"), edit(func(c *v1alpha1.IPv4Config) { *c = v1alpha1.IPv4Config{CIDR: "?"} })), judgement{},
+			pool(on("///"), edit(func(c *v1alpha1.IPv4Config) { *c = v1alpha1.IPv4Config{CIDR: "?"} })),
+			judgement{},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

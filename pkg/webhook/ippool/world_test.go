@@ -60,7 +60,7 @@ func world() World {
 	network := func(kind, config string) *nadv1.NetworkAttachmentDefinition {
 		found := &nadv1.NetworkAttachmentDefinition{Spec: nadv1.NetworkAttachmentDefinitionSpec{Config: config}}
 		if kind != "" {
-			found.Labels = map[string]string{labelType: kind}
+			found.Labels = map[string]string{"network.harvesterhci.io/type": kind}
 		}
 
 		return found
@@ -70,9 +70,8 @@ func world() World {
 		Networks: networks{
 			"default/net-48":         network("L2VlanNetwork", `{"type":"bridge","vlan":48}`),
 			"default/overlay":        network("OverlayNetwork", `{"type":"kube-ovn"}`),
-			"default/overlay-bare":   network("", `{"cniVersion":"0.3.1","type":"kube-ovn"}`),
 			"default/trunk":          network("L2VlanTrunkNetwork", `{"type":"bridge"}`),
-			"default/trunk-bare":     network("", `{"type":"bridge","vlan":0,"vlanTrunk":[{"minID":300,"maxID":320}]}`),
+			"default/ipam":           network("L2VlanNetwork", `{"type":"bridge","vlan":48,"ipam":{"type":"whereabouts"}}`),
 			"default/macvlan":        network("", `{"type":"macvlan"}`),
 			"default/not-configured": network("", ``),
 		},
