@@ -3,14 +3,14 @@ package agent
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/freehold-net/freehold/pkg/httpserver"
 )
 
 // Handler returns the agent's HTTP endpoints: /healthz, /readyz, /leases and
@@ -80,25 +80,5 @@ func (a *Agent) runHTTP(ctx context.Context) error {
 	if a.cfg.Listener == nil {
 		return nil
 	}
-	const timeout, grace = 10 * time.Second, 3 * time.Second
-	server := &http.Server{
-		Handler: a.Handler(), ReadHeaderTimeout: timeout, ReadTimeout: timeout, WriteTimeout: 3 * timeout,
-		IdleTimeout: 6 * timeout, MaxHeaderBytes: 16 << 10,
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(a.cfg.Listener) }()
-	select {
-	case err := <-failed:
-		return fmt.Errorf("serve HTTP on %s: %w", a.cfg.Listener.Addr(), err)
-	case <-ctx.Done():
-	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	if err := server.Shutdown(last); err != nil {
-		_ = server.Close() //nolint:errcheck // a slow reader of /leases must not hold the process up
-	}
-	if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve HTTP: %w", err)
-	}
-	return nil
+	return httpserver.ServeOn(ctx, a.cfg.Listener, httpserver.Config{Handler: a.Handler(), Logger: a.log})
 }

@@ -3,23 +3,15 @@ package webhook
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"time"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freehold-net/freehold/pkg/httpserver"
 	"github.com/freehold-net/freehold/pkg/webhook/certificate"
-)
-
-// Limits of the server. The API server gives up on us after timeoutSeconds of
-// the webhook configuration, which is less.
-const (
-	headerTimeout = 10 * time.Second
-	wholeTimeout  = 30 * time.Second
-	idleTimeout   = 2 * time.Minute
-	drainTimeout  = 10 * time.Second
 )
 
 // ServeConfig is what Serve works with. All of it is required but Ready and the
@@ -43,11 +35,9 @@ type ServeConfig struct {
 //
 // It is for every replica, not only for the leader.
 func Serve(ctx context.Context, config ServeConfig, handler http.Handler) error {
-	var listening net.ListenConfig
-
-	listener, err := listening.Listen(ctx, "tcp", config.Address)
+	listener, err := httpserver.Listen(ctx, config.Address)
 	if err != nil {
-		return fmt.Errorf("listen for admission requests: %w", err)
+		return fmt.Errorf("serve admission requests: %w", err)
 	}
 
 	return serve(ctx, config, handler, listener)
@@ -55,52 +45,21 @@ func Serve(ctx context.Context, config ServeConfig, handler http.Handler) error 
 
 func serve(ctx context.Context, config ServeConfig, handler http.Handler, listener net.Listener) error {
 	keeper := certificate.New(config.Certificate)
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: headerTimeout,
-		ReadTimeout:       wholeTimeout,
-		WriteTimeout:      wholeTimeout,
-		IdleTimeout:       idleTimeout,
-		TLSConfig:         &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: keeper.GetCertificate},
-		ErrorLog:          slog.NewLogLogger(config.Logger.Handler(), slog.LevelDebug),
-	}
+	group, ctx := errgroup.WithContext(ctx)
 
-	running, stop := context.WithCancel(ctx)
-	defer stop()
-
-	kept := make(chan error, 1)
-	served := make(chan error, 1)
-
-	go func() { kept <- keeper.Run(running, config.Ready) }()
-	go func() { served <- server.ServeTLS(listener, "", "") }()
-
-	select {
-	case err := <-served:
-		stop()
-		<-kept
-
-		return fmt.Errorf("serve admission requests: %w", err)
-	case err := <-kept:
-		if err == nil {
-			err = drain(ctx, server)
-		} else {
-			err = errors.Join(err, server.Close())
+	group.Go(func() error { return keeper.Run(ctx, config.Ready) })
+	group.Go(func() error {
+		err := httpserver.ServeOn(ctx, listener, httpserver.Config{
+			Handler: handler,
+			TLS:     &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: keeper.GetCertificate},
+			Logger:  config.Logger,
+		})
+		if err != nil {
+			return fmt.Errorf("serve admission requests: %w", err)
 		}
 
-		<-served
+		return nil
+	})
 
-		return err
-	}
-}
-
-// drain lets the requests under way end.
-func drain(ctx context.Context, server *http.Server) error {
-	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
-	defer cancel()
-
-	if err := server.Shutdown(limited); err != nil {
-		return fmt.Errorf("stop serving admission requests: %w", err)
-	}
-
-	return nil
+	return group.Wait() // The parts say what they are.
 }
