@@ -128,7 +128,7 @@ func (s *secretStore) AddEventHandler(handler cache.ResourceEventHandler) (cache
 
 	s.handler = handler
 
-	return nil, nil //nolint:nilnil // nobody looks at the registration
+	return nil, nil // Nobody looks at the registration.
 }
 
 func configurations() kubernetes.Interface {

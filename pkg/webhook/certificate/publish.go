@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
@@ -14,75 +15,73 @@ import (
 // another. A configuration that does not exist needs none: an installation may
 // do without it.
 func (k *Keeper) publish(ctx context.Context, bundle []byte) error {
-	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { return k.publishMutating(ctx, bundle) }); err != nil {
-		return fmt.Errorf("put the CA bundle into MutatingWebhookConfiguration %s: %w", k.Name, err)
+	client := k.Kube.AdmissionregistrationV1()
+
+	err := publishTo(ctx, k, "MutatingWebhookConfiguration", client.MutatingWebhookConfigurations(), bundle,
+		func(configuration *admissionregistrationv1.MutatingWebhookConfiguration) []*[]byte {
+			var places []*[]byte
+			for i := range configuration.Webhooks {
+				places = append(places, &configuration.Webhooks[i].ClientConfig.CABundle)
+			}
+
+			return places
+		})
+	if err != nil {
+		return err
 	}
 
-	if err := retry.RetryOnConflict(retry.DefaultBackoff, func() error { return k.publishValidating(ctx, bundle) }); err != nil {
-		return fmt.Errorf("put the CA bundle into ValidatingWebhookConfiguration %s: %w", k.Name, err)
-	}
+	return publishTo(ctx, k, "ValidatingWebhookConfiguration", client.ValidatingWebhookConfigurations(), bundle,
+		func(configuration *admissionregistrationv1.ValidatingWebhookConfiguration) []*[]byte {
+			var places []*[]byte
+			for i := range configuration.Webhooks {
+				places = append(places, &configuration.Webhooks[i].ClientConfig.CABundle)
+			}
 
-	return nil
+			return places
+		})
 }
 
-func (k *Keeper) publishMutating(ctx context.Context, bundle []byte) error {
-	client := k.Kube.AdmissionregistrationV1().MutatingWebhookConfigurations()
-
-	configuration, err := client.Get(ctx, k.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-
-	if err != nil {
-		return err //nolint:wrapcheck // the caller does
-	}
-
-	changed := false
-
-	for i := range configuration.Webhooks {
-		changed = replace(&configuration.Webhooks[i].ClientConfig.CABundle, bundle) || changed
-	}
-
-	if !changed {
-		return nil
-	}
-
-	if _, err := client.Update(ctx, configuration, metav1.UpdateOptions{}); err != nil {
-		return err //nolint:wrapcheck // the caller does, and must see a conflict
-	}
-
-	k.Logger.InfoContext(ctx, "CA bundle published", "kind", "MutatingWebhookConfiguration", "name", k.Name)
-
-	return nil
+// configurationClient is a client for one kind of webhook configuration.
+type configurationClient[T any] interface {
+	Get(ctx context.Context, name string, options metav1.GetOptions) (T, error)
+	Update(ctx context.Context, configuration T, options metav1.UpdateOptions) (T, error)
 }
 
-func (k *Keeper) publishValidating(ctx context.Context, bundle []byte) error {
-	client := k.Kube.AdmissionregistrationV1().ValidatingWebhookConfigurations()
+// publishTo puts the bundle into the places of the configuration of our name,
+// and writes nothing when it is there already.
+func publishTo[T any](
+	ctx context.Context, k *Keeper, kind string, client configurationClient[T], bundle []byte, places func(T) []*[]byte,
+) error {
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		configuration, err := client.Get(ctx, k.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
 
-	configuration, err := client.Get(ctx, k.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
+		if err != nil {
+			return err
+		}
+
+		changed := false
+		for _, place := range places(configuration) {
+			changed = replace(place, bundle) || changed
+		}
+
+		if !changed {
+			return nil
+		}
+
+		if _, err := client.Update(ctx, configuration, metav1.UpdateOptions{}); err != nil {
+			return err
+		}
+
+		k.Logger.InfoContext(ctx, "CA bundle published", "kind", kind, "name", k.Name)
+
 		return nil
-	}
-
+	})
 	if err != nil {
-		return err //nolint:wrapcheck // the caller does
+		return fmt.Errorf("put the CA bundle into %s %s: %w", kind, k.Name, err)
 	}
-
-	changed := false
-
-	for i := range configuration.Webhooks {
-		changed = replace(&configuration.Webhooks[i].ClientConfig.CABundle, bundle) || changed
-	}
-
-	if !changed {
-		return nil
-	}
-
-	if _, err := client.Update(ctx, configuration, metav1.UpdateOptions{}); err != nil {
-		return err //nolint:wrapcheck // the caller does, and must see a conflict
-	}
-
-	k.Logger.InfoContext(ctx, "CA bundle published", "kind", "ValidatingWebhookConfiguration", "name", k.Name)
 
 	return nil
 }
