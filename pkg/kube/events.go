@@ -1,19 +1,12 @@
 package kube
 
 import (
-	"context"
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/record"
 )
-
-// eventFlushTime bounds how long Events may still be on their way when a
-// process ends.
-const eventFlushTime = 2 * time.Second
 
 // NewEventRecorder returns a recorder that writes Events in the name of
 // component, and a function that ends it.
@@ -27,10 +20,4 @@ func NewEventRecorder(kube kubernetes.Interface, scheme *runtime.Scheme, compone
 	broadcaster.StartRecordingToSink(&typedcorev1.EventSinkImpl{Interface: kube.CoreV1().Events("")})
 
 	return broadcaster.NewRecorder(scheme, corev1.EventSource{Component: component}), broadcaster.Shutdown
-}
-
-// ContextForShutdown returns a context for the last writes of a process whose
-// own context has already ended.
-func ContextForShutdown() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), eventFlushTime) //nolint:forbidigo // the process's own context has ended
 }
