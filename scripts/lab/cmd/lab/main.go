@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -91,15 +92,22 @@ func (s *settings) down() *cobra.Command {
 }
 
 func (s *settings) build() *cobra.Command {
+	parts := []string{"runtime", "controlplane", "helm"}
 	return &cobra.Command{
-		Use: "build", Short: "Build the programs and print where they are", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Use: "build [" + strings.Join(parts, "|") + "]", Short: "Build the programs, or one part of them, and print where they are",
+		Args: cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs), ValidArgs: parts,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			cache, err := s.cache()
 			if err != nil {
 				return err
 			}
-			for _, part := range []func(context.Context) (string, error){cache.Runtime, cache.ControlPlane, cache.Helm} {
-				dir, err := part(cmd.Context())
+			// Standard output is for the directories, which scripts read.
+			cache.Progress = cmd.ErrOrStderr()
+			if len(args) > 0 {
+				parts = args
+			}
+			for _, part := range parts {
+				dir, err := buildPart(cmd.Context(), cache, part)
 				if err != nil {
 					return err
 				}
@@ -107,6 +115,19 @@ func (s *settings) build() *cobra.Command {
 			}
 			return nil
 		},
+	}
+}
+
+func buildPart(ctx context.Context, cache *build.Cache, part string) (string, error) {
+	switch part {
+	case "runtime":
+		return cache.Runtime(ctx)
+	case "controlplane":
+		return cache.ControlPlane(ctx)
+	case "helm":
+		return cache.Helm(ctx)
+	default:
+		return "", fmt.Errorf("part %q: want runtime, controlplane or helm", part)
 	}
 }
 
