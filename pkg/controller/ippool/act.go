@@ -75,7 +75,7 @@ func (h *Handler) applyDeployment(seen observation, do decision) error {
 // removeAgents deletes what runs agents under that name.
 func (h *Handler) removeAgents(name string) error {
 	if _, err := h.present.Get(h.config.Namespace, name); apierrors.IsNotFound(err) {
-		return nil
+		return h.removeBudget(name)
 	}
 
 	foreground := metav1.DeletePropagationBackground
@@ -86,6 +86,20 @@ func (h *Handler) removeAgents(name string) error {
 	}
 
 	h.log.Info("agents removed", "deployment", name)
+
+	return h.removeBudget(name)
+}
+
+// removeBudget deletes the disruption budget of that name unless it is known to
+// be gone: a person may have deleted the Deployment, and not that.
+func (h *Handler) removeBudget(name string) error {
+	h.mu.Lock()
+	present, known := h.budgets[name]
+	h.mu.Unlock()
+
+	if known && !present {
+		return nil
+	}
 
 	return h.setBudget(name, nil)
 }

@@ -15,18 +15,17 @@ import (
 	"sync"
 	"time"
 
-	appsctl "github.com/rancher/wrangler/v3/pkg/generated/controllers/apps/v1"
-	corectl "github.com/rancher/wrangler/v3/pkg/generated/controllers/core/v1"
+	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
-	nadctl "github.com/freehold-net/freehold/pkg/generated/controllers/k8s.cni.cncf.io/v1"
-	networkctl "github.com/freehold-net/freehold/pkg/generated/controllers/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/kube"
 	"github.com/freehold-net/freehold/pkg/ledger"
 )
@@ -41,16 +40,44 @@ const (
 	topicAgents = "agents"
 )
 
+// The parts of Wrangler's controllers, clients and caches that are used here.
+type (
+	pools interface {
+		Get(namespace, name string, options metav1.GetOptions) (*v1alpha1.IPPool, error)
+		UpdateStatus(pool *v1alpha1.IPPool) (*v1alpha1.IPPool, error)
+		EnqueueAfter(namespace, name string, pause time.Duration)
+	}
+	poolCache interface {
+		kube.PoolFinder
+		Get(namespace, name string) (*v1alpha1.IPPool, error)
+		List(namespace string, selector labels.Selector) ([]*v1alpha1.IPPool, error)
+	}
+	cached[T any] interface {
+		Get(namespace, name string) (T, error)
+	}
+	nodes interface {
+		List(selector labels.Selector) ([]*corev1.Node, error)
+	}
+	pods interface {
+		List(namespace string, selector labels.Selector) ([]*corev1.Pod, error)
+	}
+	deployments interface {
+		Create(deployment *appsv1.Deployment) (*appsv1.Deployment, error)
+		Update(deployment *appsv1.Deployment) (*appsv1.Deployment, error)
+		Delete(namespace, name string, options *metav1.DeleteOptions) error
+	}
+)
+
 // Handler runs the agents of pools and writes the pools' status.
 type Handler struct {
 	kube        kubernetes.Interface
-	pools       networkctl.IPPoolController
-	poolCache   networkctl.IPPoolCache
-	networks    nadctl.NetworkAttachmentDefinitionCache
-	nodes       corectl.NodeCache
-	pods        corectl.PodCache
-	deployments appsctl.DeploymentController
-	present     appsctl.DeploymentCache
+	pools       pools
+	poolCache   poolCache
+	networks    cached[*nadv1.NetworkAttachmentDefinition]
+	nodes       nodes
+	pods        pods
+	deployments deployments
+	present     cached[*appsv1.Deployment]
 	ledger      *ledger.Ledger
 	events      *kube.Announcer
 	clock       clock.PassiveClock

@@ -3,7 +3,6 @@ package ippool
 import (
 	"context"
 	"fmt"
-	"net/netip"
 	"slices"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
@@ -24,17 +23,6 @@ func everything() labels.Selector { return labels.Everything() }
 
 func setCondition(conditions *[]metav1.Condition, condition metav1.Condition) {
 	meta.SetStatusCondition(conditions, condition)
-}
-
-// parse reads an address that was checked before; the invalid address matches
-// no range.
-func parse(address string) netip.Addr {
-	parsed, err := netip.ParseAddr(address)
-	if err != nil {
-		return netip.Addr{}
-	}
-
-	return parsed
 }
 
 func (h *Handler) observe(pool *v1alpha1.IPPool) (observation, error) {

@@ -2,6 +2,7 @@ package ippool
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -144,16 +145,24 @@ func allocated(seen observation) map[string]string {
 	view := map[string]string{}
 
 	for _, excluded := range seen.plan.Excluded {
-		for address := excluded.First; address.IsValid() && !excluded.Last.Less(address); address = address.Next() {
-			if seen.plan.Range.Contains(address) {
-				view[address.String()] = v1alpha1.MarkExcluded
-			}
+		// What is excluded outside the range may be millions, and is not shown.
+		first, last := excluded.First, excluded.Last
+		if first.Less(seen.plan.Range.First) {
+			first = seen.plan.Range.First
+		}
+
+		if seen.plan.Range.Last.Less(last) {
+			last = seen.plan.Range.Last
+		}
+
+		for address := first; address.IsValid() && !last.Less(address); address = address.Next() {
+			view[address.String()] = v1alpha1.MarkExcluded
 		}
 	}
 
-	for _, address := range []string{seen.pool.Spec.IPv4Config.ServerIP, seen.pool.Spec.IPv4Config.Router} {
-		if seen.plan.Range.Contains(parse(address)) {
-			view[address] = v1alpha1.MarkReserved
+	for _, address := range []netip.Addr{seen.plan.Server, seen.plan.Router} {
+		if seen.plan.Range.Contains(address) {
+			view[address.String()] = v1alpha1.MarkReserved
 		}
 	}
 
@@ -273,6 +282,9 @@ func agentReady(seen observation, do decision) metav1.Condition {
 	case ready > 0:
 		condition.Status = metav1.ConditionTrue
 		condition.Reason, condition.Message = readyReason(seen, do, ready, where)
+	case seen.network == nil, len(seen.problems) > 0:
+		condition.Reason = v1alpha1.ReasonAgentsNotReady
+		condition.Message = "the pool cannot be served as it is (see conditions Registered and CacheReady), so no agent is started"
 	case len(seen.nodes) == 0:
 		condition.Reason = v1alpha1.ReasonNoNode
 		condition.Message = fmt.Sprintf("no node carries network %s, so no agent can run; "+
