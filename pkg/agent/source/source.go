@@ -63,7 +63,7 @@ func New(config *rest.Config, namespace, name string, lookup Lookup, now clock.W
 
 	scheme, err := kube.NewScheme()
 	if err != nil {
-		return nil, err //nolint:wrapcheck // says what it is
+		return nil, err // Says what it is.
 	}
 
 	group := rest.CopyConfig(config)

@@ -29,16 +29,24 @@ func stateOf(pool *v1alpha1.IPPool, leases []*v1alpha1.IPLease, resolve func(hos
 
 	state := agent.State{Network: network, Generation: pool.Generation}
 
-	for _, lease := range served(leases) {
+	good := make([]*v1alpha1.IPLease, 0, len(leases))
+	read := make(map[*v1alpha1.IPLease]convert.Held, len(leases))
+
+	for _, lease := range leases {
 		held, errs := convert.Lease(lease)
 		for _, err := range errs {
 			problems = append(problems, fmt.Sprintf("IPLease %s: %s", lease.Name, err))
 		}
 
-		if !held.Address.IsValid() || held.MAC.IsZero() {
-			continue // held for nobody, or not readable
+		// The others are held for nobody, or cannot be read.
+		if held.Address.IsValid() && !held.MAC.IsZero() {
+			good = append(good, lease)
+			read[lease] = held
 		}
+	}
 
+	for _, lease := range served(good) {
+		held := read[lease]
 		state.Entries = append(state.Entries, dhcp.Entry{MAC: held.MAC, Address: held.Address, Hostname: hostName(lease)})
 	}
 
