@@ -10,9 +10,8 @@ import (
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/labels"
-
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/convert"
