@@ -114,8 +114,8 @@ func (o *options) read(raw rawOptions) []error {
 		o.serviceCIDRs = append(o.serviceCIDRs, prefix)
 	}
 
-	if err := json.Unmarshal([]byte(raw.template), &o.agents.Template); err != nil {
-		complain("agent-pod-template", raw.template, "it is not the JSON object that is wanted: "+err.Error())
+	if err := readTemplate(raw.template, &o.agents.Template); err != nil {
+		complain("agent-pod-template", raw.template, "write a JSON object with resources, tolerations, priorityClassName and logLevel: "+err.Error())
 	}
 
 	if err := o.logLevel.UnmarshalText([]byte(raw.level)); err != nil {
@@ -128,12 +128,38 @@ func (o *options) read(raw rawOptions) []error {
 	return errs
 }
 
+// readTemplate reads what the installer sets of agents. A slip of the pen is an
+// error here and not a setting that is silently missing, or agents that fail.
+func readTemplate(text string, template *ippool.AgentTemplate) error {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+
+	if err := decoder.Decode(template); err != nil {
+		return err //nolint:wrapcheck // the caller says what it is
+	}
+
+	if decoder.More() {
+		return errors.New("something follows the object")
+	}
+
+	var level slog.Level
+	if text := template.LogLevel; text != "" && level.UnmarshalText([]byte(text)) != nil {
+		return fmt.Errorf("logLevel %q is none of debug, info, warn and error", text)
+	}
+
+	return nil
+}
+
 // complete fills in what follows from the rest, and returns what is missing.
 func (o *options) complete() []error {
 	var errs []error
 
 	if o.namespace == "" {
 		errs = append(errs, errors.New("--namespace is empty; give the manager's own, or set POD_NAMESPACE"))
+	}
+
+	if o.name == "" {
+		errs = append(errs, errors.New("--name is empty; give the name of the Service, such as freehold"))
 	}
 
 	if o.agents.Image == "" {
@@ -150,11 +176,7 @@ func (o *options) complete() []error {
 		errs = append(errs, fmt.Errorf("--agent-image-pull-policy %q cannot be used: write Always, IfNotPresent or Never", o.agents.ImagePullPolicy))
 	}
 
-	for name, port := range map[string]int{"http-port": o.httpPort, "webhook-port": o.webhookPort} {
-		if port < 1 || port > maxPort {
-			errs = append(errs, fmt.Errorf("--%s %d cannot be used: write a port from 1 to %d", name, port, maxPort))
-		}
-	}
+	errs = append(errs, o.checkPorts()...)
 
 	if o.workers < 1 {
 		errs = append(errs, fmt.Errorf("--workers %d cannot be used: write 1 or more", o.workers))
@@ -169,6 +191,25 @@ func (o *options) complete() []error {
 	}
 
 	o.agents.Namespace = o.namespace
+
+	return errs
+}
+
+func (o *options) checkPorts() []error {
+	var errs []error
+
+	for _, one := range []struct {
+		name string
+		port int
+	}{{"http-port", o.httpPort}, {"webhook-port", o.webhookPort}} {
+		if one.port < 1 || one.port > maxPort {
+			errs = append(errs, fmt.Errorf("--%s %d cannot be used: write a port from 1 to %d", one.name, one.port, maxPort))
+		}
+	}
+
+	if o.httpPort == o.webhookPort {
+		errs = append(errs, fmt.Errorf("--webhook-port %d cannot be used: it is --http-port too; write another one", o.webhookPort))
+	}
 
 	return errs
 }
