@@ -151,7 +151,6 @@ func (m *manager) controllers(clients *kube.Clients, book *ledger.Ledger, events
 // KubeVirt, which may be installed after us.
 func (m *manager) fill(ctx context.Context, clients *kube.Clients, book *ledger.Ledger) error {
 	clients.RegisterIndexes()
-	clients.Secrets.Cache()
 
 	filled, err := clients.Leases.Informer().AddEventHandler(book.EventHandler())
 	if err != nil {
@@ -221,7 +220,7 @@ func (m *manager) serveWebhook(ctx context.Context, clients *kube.Clients, confi
 		Address: fmt.Sprintf(":%d", m.options.webhookPort),
 		Certificate: certificate.Config{
 			Name: m.options.name, Namespace: m.options.namespace,
-			Secrets: clients.Secrets, Events: clients.Secrets.Informer(), Kube: clients.Kube,
+			Secrets: clients.Secrets, Kube: clients.Kube,
 			Now: time.Now, Logger: m.log,
 		},
 		Ready:  func() { m.wait("webhook", "") },
