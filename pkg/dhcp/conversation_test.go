@@ -147,7 +147,8 @@ func informAndRelayRows() []row {
 		{"relayed from another subnet", relayed(packet{kind: discover, giaddr: far}), nil, dhcp.ReasonWrongLink, nil},
 		{
 			"relayed, link selection names ours", relayed(packet{kind: discover, giaddr: far, options: []dhcpv4.Option{opt82(5, 4, 10, 1, 0, 0)}}),
-			nil, dhcp.ReasonOffer, []answer{{dhcpv4.MessageTypeOffer, relayMAC, far, 67, boundAddr, nowhere}},
+			nil, dhcp.ReasonOffer,
+			[]answer{{dhcpv4.MessageTypeOffer, relayMAC, far, 67, boundAddr, nowhere}},
 		},
 		{"relayed, link selection names another", relayed(packet{kind: discover, options: []dhcpv4.Option{opt82(5, 4, 10, 2, 0, 0)}}), nil, dhcp.ReasonWrongLink, nil},
 		{"subnet selection names another", packet{kind: discover, options: []dhcpv4.Option{dhcpv4.OptGeneric(dhcpv4.GenericOptionCode(118), []byte{10, 2, 0, 0})}}, nil, dhcp.ReasonWrongLink, nil},
@@ -159,7 +160,8 @@ func informAndRelayRows() []row {
 				p.srcPort = 10067
 				return p
 			}(),
-			nil, dhcp.ReasonOffer, []answer{{dhcpv4.MessageTypeOffer, relayMAC, relayAddr, 10067, boundAddr, nowhere}},
+			nil, dhcp.ReasonOffer,
+			[]answer{{dhcpv4.MessageTypeOffer, relayMAC, relayAddr, 10067, boundAddr, nowhere}},
 		},
 		{"relay that claims our address", relayed(packet{kind: discover, giaddr: serverAddr}), nil, dhcp.ReasonBadRelay, nil},
 		{"relay with a multicast address", relayed(packet{kind: discover, giaddr: netip.MustParseAddr("224.0.0.9")}), nil, dhcp.ReasonBadRelay, nil},

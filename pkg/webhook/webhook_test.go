@@ -205,14 +205,16 @@ func TestValidating(t *testing.T) {
 		"good pool": {PathValidatePools, reviewOf("ippools", admissionv1.Create, "admin", emptyPool, ""), 200, "", nil},
 		"bad pool": {
 			PathValidatePools, reviewOf("ippools", admissionv1.Create, "admin", wrong, ""), 403,
-			"cannot create IPPool default/net-48 because of 2 problems:\n- spec.ipv4Config.", []string{"spec.ipv4Config.serverIP", "spec.ipv4Config.router"},
+			"cannot create IPPool default/net-48 because of 2 problems:\n- spec.ipv4Config.",
+			[]string{"spec.ipv4Config.serverIP", "spec.ipv4Config.router"},
 		},
 		"bad update": {
 			PathValidatePools, reviewOf("ippools", admissionv1.Update, "admin", wrong, emptyPool), 403, "cannot update IPPool default/net-48 because of 2", nil,
 		},
 		"pool in use": {
 			PathValidatePools, reviewOf("ippools", admissionv1.Delete, "admin", "", inUse), 403,
-			"cannot delete IPPool default/net-48 because it's still used by VirtualMachineNetworkConfig(s) default/test-vm, which must be removed at first", []string{""},
+			"cannot delete IPPool default/net-48 because it's still used by VirtualMachineNetworkConfig(s) default/test-vm, which must be removed at first",
+			[]string{""},
 		},
 		"pool not in use": {PathValidatePools, reviewOf("ippools", admissionv1.Delete, "admin", "", emptyPool), 200, "", nil},
 		"a person's request": {
