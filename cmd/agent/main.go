@@ -87,7 +87,7 @@ func parseOptions(args []string, getenv func(string) string, output io.Writer) (
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
 
 	if err := flags.Parse(args); err != nil {
-		return o, err //nolint:wrapcheck // flag has said it all
+		return o, err // Flag has said it all.
 	}
 
 	var errs []error
@@ -156,7 +156,7 @@ func serve(ctx context.Context, o options, logger *slog.Logger) error {
 		})
 	}
 
-	return group.Wait() //nolint:wrapcheck // the parts say what they are
+	return group.Wait() // The parts say what they are.
 }
 
 // own holds the pool's Lease whenever it can. Its holder answers ARP for the

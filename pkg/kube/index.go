@@ -93,7 +93,7 @@ type PoolFinder interface {
 func PoolsOf(pools PoolFinder, network string) ([]*v1alpha1.IPPool, error) {
 	found, err := pools.GetByIndex(IndexPoolByNetwork, network)
 	if err != nil {
-		return nil, err //nolint:wrapcheck // an index that was not registered; the message names it
+		return nil, err // An index that was not registered; the message names it.
 	}
 
 	found = slices.DeleteFunc(slices.Clone(found), func(pool *v1alpha1.IPPool) bool {

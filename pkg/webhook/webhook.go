@@ -147,10 +147,10 @@ type liveNetworks struct {
 func (n liveNetworks) Get(namespace, name string) (*nadv1.NetworkAttachmentDefinition, error) {
 	found, err := n.cache.Get(namespace, name)
 	if !apierrors.IsNotFound(err) {
-		return found, err //nolint:wrapcheck // the caller names the network
+		return found, err // The caller names the network.
 	}
 
-	return n.client.Get(namespace, name, metav1.GetOptions{}) //nolint:wrapcheck // as above
+	return n.client.Get(namespace, name, metav1.GetOptions{}) // As above.
 }
 
 // liveNamespaces asks the API server. It is asked only when a pool in use is
