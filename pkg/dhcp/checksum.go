@@ -24,12 +24,12 @@ func sum(acc uint32, b []byte) uint32 {
 func fold(acc uint32) uint16 {
 	acc = acc>>16 + acc&0xffff
 	acc = acc>>16 + acc&0xffff
-	return uint16(acc) //nolint:gosec // folded
+	return uint16(acc) // folded
 }
 
 // pseudoSum is the sum of the UDP pseudo header (RFC 768).
 func pseudoSum(src, dst netip.Addr, length int) uint32 {
 	s, d := src.As4(), dst.As4()
 	acc := sum(sum(0, s[:]), d[:])
-	return acc + protoUDP + uint32(length) //nolint:gosec // at most 65535
+	return acc + protoUDP + uint32(length) // at most 65535
 }

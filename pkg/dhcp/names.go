@@ -30,7 +30,7 @@ func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 // case and without compression, which option 119 allows but does not need.
 func appendDNSName(dst []byte, name string) []byte {
 	for label := range strings.SplitSeq(strings.ToLower(strings.TrimSuffix(name, ".")), ".") {
-		dst = append(dst, byte(len(label))) //nolint:gosec // at most 63, see validName
+		dst = append(dst, byte(len(label))) // at most 63, see validName
 		dst = append(dst, label...)
 	}
 	return append(dst, 0)

@@ -99,7 +99,7 @@ func (n Network) LeaseSeconds() uint32 {
 	if d/time.Second >= forever {
 		return forever
 	}
-	return uint32(d / time.Second) //nolint:gosec // bounded above
+	return uint32(d / time.Second) // bounded above
 }
 
 // check refuses a network that cannot be served at all. Lesser faults only

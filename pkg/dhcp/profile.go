@@ -181,7 +181,7 @@ func encodeRoutes(n *Network, refuse func(string, error)) []byte {
 
 func appendRoute(dst []byte, to netip.Prefix, gateway netip.Addr) []byte {
 	network, via := to.Masked().Addr().As4(), gateway.As4()
-	dst = append(dst, byte(to.Bits())) //nolint:gosec // 0 to 32
+	dst = append(dst, byte(to.Bits())) // 0 to 32
 	dst = append(dst, network[:(to.Bits()+7)/8]...)
 	return append(dst, via[:]...)
 }

@@ -87,8 +87,8 @@ func (c *conversation) headers(frame []byte, to destination) {
 	ip := frame[ethernetLen:]
 	clear(ip[:ipv4Len])
 	ip[0] = 0x45
-	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip))) //nolint:gosec // at most 1500
-	binary.BigEndian.PutUint16(ip[4:], uint16(c.r.xid)) //nolint:gosec // any 16 bits will do
+	binary.BigEndian.PutUint16(ip[2:], uint16(len(ip))) // at most 1500
+	binary.BigEndian.PutUint16(ip[4:], uint16(c.r.xid)) // any 16 bits will do
 	ip[8], ip[9] = 64, protoUDP
 	copy(ip[12:16], src[:])
 	copy(ip[16:20], dst[:])
@@ -97,7 +97,7 @@ func (c *conversation) headers(frame []byte, to destination) {
 	udp := ip[ipv4Len:]
 	binary.BigEndian.PutUint16(udp[0:], portServer)
 	binary.BigEndian.PutUint16(udp[2:], to.port)
-	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp))) //nolint:gosec // at most 1480
+	binary.BigEndian.PutUint16(udp[4:], uint16(len(udp))) // at most 1480
 	binary.BigEndian.PutUint16(udp[6:], 0)
 	check := ^fold(sum(pseudoSum(c.s.network.Server, to.addr, len(udp)), udp))
 	if check == 0 {

@@ -91,7 +91,7 @@ func (w *writer) add(code byte, value []byte) {
 func (w *writer) put(a *area, code byte, value []byte) {
 	for {
 		n := min(len(value), 255)
-		w.b[a.at], w.b[a.at+1] = code, byte(n) //nolint:gosec // at most 255
+		w.b[a.at], w.b[a.at+1] = code, byte(n) // at most 255
 		a.at += 2 + copy(w.b[a.at+2:], value[:n])
 		if value = value[n:]; len(value) == 0 {
 			return
