@@ -90,11 +90,11 @@ func TestUpgradeKeepsCertificateAuthority(t *testing.T) {
 		client.CABundle = []byte(authority)
 	}
 
-	if m, err = mutating.Update(t.Context(), m, metav1.UpdateOptions{}); err != nil {
+	if _, err = mutating.Update(t.Context(), m, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 
-	if v, err = validating.Update(t.Context(), v, metav1.UpdateOptions{}); err != nil {
+	if _, err = validating.Update(t.Context(), v, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 

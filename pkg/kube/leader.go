@@ -87,7 +87,7 @@ func RunLeader(ctx context.Context, kube kubernetes.Interface, election Election
 	case leadCtx := <-started:
 		leadCtx, cancel := context.WithCancel(leadCtx)
 		unhook := context.AfterFunc(ctx, cancel)
-		err = lead(leadCtx)
+		err = lead(leadCtx) //nolint:contextcheck // the election's, which the end of ctx ends, too
 
 		unhook()
 		cancel()

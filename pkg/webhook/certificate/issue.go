@@ -98,10 +98,10 @@ func (k *Keeper) readAuthority(secret *corev1.Secret) ([]*x509.Certificate, cryp
 		return trusted, nil, errors.New("the authority has ended or is none")
 	}
 
-	public, comparable := key.Public().(interface {
+	public, ok := key.Public().(interface {
 		Equal(other crypto.PublicKey) bool
 	})
-	if !comparable || !public.Equal(trusted[0].PublicKey) {
+	if !ok || !public.Equal(trusted[0].PublicKey) {
 		return trusted, nil, errors.New("the authority's key does not belong to its certificate")
 	}
 

@@ -75,7 +75,7 @@ func undecided[T any](ctx context.Context, kind Kind, request Request[T], err er
 	logger.WarnContext(ctx, "request could not be judged", "kind", kind.Singular, "operation", string(request.Operation),
 		"namespace", request.Namespace, "name", request.Name, "error", err)
 
-	return admission.Errored(http.StatusInternalServerError, //nolint:contextcheck // takes no context
+	return admission.Errored(http.StatusInternalServerError,
 		fmt.Errorf("%s it could not be checked: %w; try again", envelope(kind, request), err))
 }
 
