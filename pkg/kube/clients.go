@@ -46,11 +46,12 @@ type Clients struct {
 	VMIs     kubevirtctl.VirtualMachineInstanceController
 	Nodes    corectl.NodeController
 
-	// Deployments, Pods and Secrets see the manager's own namespace only, the
-	// first two our agents only.
+	// Deployments and Pods see our agents only, in the manager's own namespace.
 	Deployments appsctl.DeploymentController
 	Pods        corectl.PodController
-	Secrets     corectl.SecretController
+	// Secrets is a client only; taking its cache would need the right to read
+	// every Secret.
+	Secrets corectl.SecretClient
 
 	controllers controller.SharedControllerFactory
 }
@@ -75,11 +76,10 @@ func NewClients(config *rest.Config, namespace string) (*Clients, error) {
 
 	deployments := appsv1.SchemeGroupVersion.WithKind("Deployment")
 	pods := corev1.SchemeGroupVersion.WithKind("Pod")
-	secrets := corev1.SchemeGroupVersion.WithKind("Secret")
 
 	cacheFactory := cache.NewSharedCachedFactory(clientFactory, &cache.SharedCacheFactoryOptions{
 		KindNamespace: map[schema.GroupVersionKind]string{
-			deployments: namespace, pods: namespace, secrets: namespace,
+			deployments: namespace, pods: namespace,
 		},
 		KindTweakList: map[schema.GroupVersionKind]cache.TweakListOptionsFunc{
 			deployments: agentsOnly, pods: agentsOnly,

@@ -14,8 +14,7 @@ import (
 	"github.com/freehold-net/freehold/pkg/webhook/certificate"
 )
 
-// ServeConfig is what Serve works with. All of it is required but Ready and the
-// Events of the certificate.
+// ServeConfig is what Serve works with. All of it is required but Ready.
 type ServeConfig struct {
 	// Address is where to listen, such as ":8443".
 	Address string

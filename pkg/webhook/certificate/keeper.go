@@ -13,7 +13,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -22,7 +21,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/util/retry"
 )
 
@@ -36,8 +34,9 @@ const (
 	// none outlives the authority that signed it.
 	replaceBefore = 400 * 24 * time.Hour
 
-	// checkEvery is how often everything is compared again. Secrets tell when
-	// they change, but certificates end and bundles are wiped in silence.
+	// checkEvery is how often everything is compared again: certificates end
+	// and bundles are wiped in silence. Secrets are not watched, because that
+	// would take the right to read every Secret of the namespace.
 	checkEvery = time.Minute
 
 	retryFirst = time.Second
@@ -55,12 +54,8 @@ type Secrets interface {
 	Update(secret *corev1.Secret) (*corev1.Secret, error)
 }
 
-// Events tells of changes to Secrets. Any informer of Secrets is one.
-type Events interface {
-	AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error)
-}
-
-// Config is what a Keeper works with. All of it is required but Events.
+// Config is what a Keeper works with. All of it is required but
+// CheckEvery.
 type Config struct {
 	// Name is the Service that leads to the webhook and the name of the
 	// MutatingWebhookConfiguration and the ValidatingWebhookConfiguration. The
@@ -70,9 +65,8 @@ type Config struct {
 	Namespace string
 	// Secrets reads and writes the two Secrets.
 	Secrets Secrets
-	// Events makes the Keeper look again at once when a Secret changes. Without
-	// it the Keeper looks once a minute.
-	Events Events
+	// CheckEvery is how often the Keeper looks; 0 means once a minute.
+	CheckEvery time.Duration
 	// Kube reads and writes the webhook configurations.
 	Kube kubernetes.Interface
 	// Now is the clock.
@@ -86,12 +80,11 @@ type Keeper struct {
 	Config
 
 	serving atomic.Pointer[tls.Certificate]
-	look    chan struct{}
 }
 
 // New returns a Keeper that has no certificate yet.
 func New(config Config) *Keeper {
-	return &Keeper{Config: config, look: make(chan struct{}, 1)}
+	return &Keeper{Config: config}
 }
 
 // ServerName is the name in the server certificate, <name>.<namespace>.svc,
@@ -119,16 +112,13 @@ func (k *Keeper) GetCertificate(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 // and tried again. The function ready is called once, when there is a
 // certificate that the API server can be expected to trust.
 func (k *Keeper) Run(ctx context.Context, ready func()) error {
-	if k.Events != nil {
-		if _, err := k.Events.AddEventHandler(k.handler()); err != nil {
-			return fmt.Errorf("watch the webhook's Secrets: %w", err)
-		}
-	}
-
 	wait := retryFirst
 
 	for {
-		next := checkEvery
+		next := k.CheckEvery
+		if next == 0 {
+			next = checkEvery
+		}
 
 		if err := k.Ensure(ctx); err != nil {
 			if ctx.Err() != nil {
@@ -155,8 +145,6 @@ func (k *Keeper) Run(ctx context.Context, ready func()) error {
 			timer.Stop()
 
 			return nil
-		case <-k.look:
-			timer.Stop()
 		case <-timer.C:
 		}
 	}
@@ -202,46 +190,4 @@ func (k *Keeper) Ensure(ctx context.Context) error {
 // lostRace tells whether another replica was faster.
 func lostRace(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err)
-}
-
-func (k *Keeper) handler() cache.ResourceEventHandler {
-	notice := func(event any) {
-		if tombstone, ok := event.(cache.DeletedFinalStateUnknown); ok {
-			event = tombstone.Obj
-		}
-
-		secret, ok := event.(*corev1.Secret)
-		if !ok || secret.Namespace != k.Namespace {
-			return
-		}
-
-		if secret.Name != k.AuthoritySecret() && secret.Name != k.ServingSecret() {
-			return
-		}
-
-		select {
-		case k.look <- struct{}{}:
-		default: // It will look anyway.
-		}
-	}
-
-	return cache.ResourceEventHandlerFuncs{
-		AddFunc: notice,
-		UpdateFunc: func(before, after any) {
-			if same(before, after) {
-				return
-			}
-
-			notice(after)
-		},
-		DeleteFunc: notice,
-	}
-}
-
-// same tells whether an update is only the informer's resync.
-func same(before, after any) bool {
-	was, isSecret := before.(*corev1.Secret)
-	is, alsoSecret := after.(*corev1.Secret)
-
-	return isSecret && alsoSecret && was.ResourceVersion != "" && was.ResourceVersion == is.ResourceVersion
 }

@@ -20,18 +20,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
-	"k8s.io/client-go/tools/cache"
 )
 
 // secretStore keeps Secrets as the API server does: names are unique, and an
-// update of what has changed meanwhile is a conflict. It is the informer too.
+// update of what has changed meanwhile is a conflict.
 type secretStore struct {
 	mu      sync.Mutex
 	secrets map[string]*corev1.Secret
 	version int
 	writes  int
 	failing error
-	handler cache.ResourceEventHandler
 }
 
 func resource() schema.GroupResource { return schema.GroupResource{Resource: "secrets"} }
@@ -91,13 +89,9 @@ func (s *secretStore) put(secret *corev1.Secret) *corev1.Secret {
 
 func (s *secretStore) delete(name string) {
 	s.mu.Lock()
-	gone, handler := s.secrets[name], s.handler
-	delete(s.secrets, name)
-	s.mu.Unlock()
+	defer s.mu.Unlock()
 
-	if handler != nil {
-		handler.OnDelete(cache.DeletedFinalStateUnknown{Key: "system/" + name, Obj: gone})
-	}
+	delete(s.secrets, name)
 }
 
 func (s *secretStore) edit(t *testing.T, name string, change func(*corev1.Secret)) {
@@ -120,15 +114,6 @@ func (s *secretStore) written() int {
 	defer s.mu.Unlock()
 
 	return s.writes
-}
-
-func (s *secretStore) AddEventHandler(handler cache.ResourceEventHandler) (cache.ResourceEventHandlerRegistration, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-
-	s.handler = handler
-
-	return nil, nil // Nobody looks at the registration.
 }
 
 func configurations() kubernetes.Interface {
@@ -186,7 +171,7 @@ func updates(kube kubernetes.Interface) int {
 
 func keeper(store *secretStore, kube kubernetes.Interface, now func() time.Time) *Keeper {
 	return New(Config{
-		Name: "freehold", Namespace: "system", Secrets: store, Events: store, Kube: kube, Now: now,
+		Name: "freehold", Namespace: "system", Secrets: store, Kube: kube, Now: now, CheckEvery: time.Millisecond,
 		Logger: slog.New(slog.DiscardHandler),
 	})
 }
@@ -489,8 +474,8 @@ func TestFailureIsTold(t *testing.T) {
 	}
 }
 
-// TestRun checks that Run becomes ready once, sees a deleted Secret without
-// waiting for its timer, and ends with its context.
+// TestRun checks that Run becomes ready once, sees a deleted Secret when it next
+// looks, and ends with its context.
 func TestRun(t *testing.T) {
 	t.Parallel()
 
