@@ -360,7 +360,8 @@ func TestWorkersShareOnePool(t *testing.T) {
 				made := lease(address.As4()[3], fmt.Sprintf("%d", version), version)
 				mu.Unlock()
 
-				if rng.IntN(2) == 0 {
+				created := rng.IntN(2) == 0
+				if created {
 					book.Written(made)
 				}
 
@@ -372,8 +373,12 @@ func TestWorkersShareOnePool(t *testing.T) {
 				mu.Lock()
 				delete(holders, address)
 				mu.Unlock()
-				book.Deleted(made)
-				book.Release(vlan, address)
+
+				if created {
+					book.Deleted(made)
+				} else {
+					book.Release(vlan, address)
+				}
 			}
 		})
 	}
