@@ -221,23 +221,14 @@ func (a *Agent) runSaver(ctx context.Context) error {
 	if a.cfg.StateDir == "" {
 		return nil
 	}
-	const pause = time.Second
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
+	again(ctx, time.Second, func() {
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-timer.C:
-		}
-		select {
-		case <-ctx.Done():
-			return nil
 		case <-a.saves.full:
+			a.save()
 		}
-		a.save()
-		timer.Reset(pause)
-	}
+	})
+	return nil
 }
 
 func (a *Agent) save() {
@@ -260,17 +251,26 @@ func (a *Agent) save() {
 // runSource keeps the source running.
 func (a *Agent) runSource(ctx context.Context) error {
 	const pause = 2 * time.Second
+	again(ctx, pause, func() {
+		if err := a.source.Run(ctx, a.states.put); ctx.Err() == nil {
+			a.log.Error("the source of leases ended; it is started again", "pause", pause, "error", err)
+		}
+	})
+	return nil
+}
+
+// again calls do at once and whenever it has returned for as long as pause,
+// until ctx ends and do has returned.
+func again(ctx context.Context, pause time.Duration, do func()) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-timer.C:
 		}
-		if err := a.source.Run(ctx, a.states.put); ctx.Err() == nil {
-			a.log.Error("the source of leases ended; it is started again", "pause", pause, "error", err)
-		}
+		do()
 		timer.Reset(pause)
 	}
 }

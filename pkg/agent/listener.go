@@ -42,23 +42,16 @@ func (l *listener) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-timer.C:
-		}
+	again(ctx, reopenPause, func() {
 		err := l.serve(ctx, filter)
 		if ctx.Err() != nil {
-			return nil
+			return
 		}
 		if old := l.failure.Swap(&err); old == nil || (*old).Error() != err.Error() {
 			l.log.Warn("not listening", "socket", l.name, "interface", l.iface, "error", err)
 		}
-		timer.Reset(reopenPause)
-	}
+	})
+	return nil
 }
 
 // serve opens the socket and receives until something breaks.
@@ -67,12 +60,12 @@ func (l *listener) serve(ctx context.Context, filter []bpf.RawInstruction) error
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) //nolint:errcheck // closed again below
+	stop := context.AfterFunc(ctx, func() { _ = s.Close() }) // closed again below
 	defer func() {
 		stop()
 		l.socket.Store(nil)
 		l.drops.Add(s.Drops())
-		_ = s.Close() //nolint:errcheck // nothing can be done about it
+		_ = s.Close() // nothing can be done about it
 	}()
 	l.failure.Store(nil)
 	l.socket.Store(s)
