@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -256,7 +257,7 @@ func TestFilters(t *testing.T) {
 	ip := func(proto, fragment, ihl byte, payload ...byte) []byte {
 		f := make([]byte, 14+int(ihl)*4)
 		f[12], f[14], f[20], f[23] = 8, 0x40|ihl, fragment, proto
-		return append(f, payload...)
+		return slices.Concat(f, payload)
 	}
 	arp := func(op byte) []byte {
 		f := make([]byte, 60)

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -20,7 +21,7 @@ func (a *Agent) Handler() http.Handler {
 	registry.MustRegister(a) // a's descriptions are constant
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprintln(w, "ok") //nolint:errcheck // the client is gone
+		_, _ = fmt.Fprintln(w, "ok") // fails when the client is gone
 	})
 	mux.HandleFunc("GET /readyz", a.serveReady)
 	mux.HandleFunc("GET /leases", a.serveLeases)
@@ -33,7 +34,7 @@ func (a *Agent) serveReady(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	_, _ = fmt.Fprintln(w, "ok") //nolint:errcheck // the client is gone
+	_, _ = fmt.Fprintln(w, "ok") // fails when the client is gone
 }
 
 // lease is an entry of /leases. Names, order and types of the fields are those
@@ -60,7 +61,7 @@ func (a *Agent) serveLeases(w http.ResponseWriter, _ *http.Request) {
 		for _, e := range v.snapshot.Entries() {
 			text, err := json.Marshal(lease{
 				ServerIP: n.Server, ClientIP: e.Address,
-				SubnetMask: []byte{byte(mask >> 24), byte(mask >> 16), byte(mask >> 8), byte(mask)},
+				SubnetMask: binary.BigEndian.AppendUint32(nil, mask),
 				Router:     n.Router, DNS: n.DNS, DomainName: n.DomainName, DomainSearch: n.DomainSearch,
 				NTP: n.NTP, LeaseTime: n.LeaseSeconds(),
 			})
@@ -72,7 +73,7 @@ func (a *Agent) serveLeases(w http.ResponseWriter, _ *http.Request) {
 		}
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(out) //nolint:errcheck,errchkjson // the client is gone
+	_ = json.NewEncoder(w).Encode(out) //nolint:errchkjson // the client is gone
 }
 
 // runHTTP serves the endpoints until ctx ends.

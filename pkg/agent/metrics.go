@@ -27,7 +27,7 @@ func (a *Agent) Collect(ch chan<- prometheus.Metric) {
 	const packets = "Packets to the DHCP port by what became of them and why."
 	emit(counter, "packets_total", packets, float64(a.packets[dhcp.ReasonNone].Load()), "result", string(dhcp.OutcomeSilent), "reason", "no-snapshot")
 	for i := 1; i < dhcp.ReasonCount; i++ {
-		r := dhcp.Reason(i) //nolint:gosec // less than ReasonCount
+		r := dhcp.Reason(i) // less than ReasonCount
 		emit(counter, "packets_total", packets, float64(a.packets[i].Load()), "result", string(r.Outcome()), "reason", r.String())
 	}
 	for _, l := range []*listener{a.dhcp, a.neighbour} {

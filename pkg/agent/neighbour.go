@@ -94,7 +94,7 @@ func putChecksum(b []byte, at int) {
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff
 	}
-	binary.BigEndian.PutUint16(b[at:], ^uint16(sum)) //nolint:gosec // folded
+	binary.BigEndian.PutUint16(b[at:], ^uint16(sum)) // folded
 }
 
 // owns returns the server address if this replica speaks for it now.

@@ -70,7 +70,7 @@ func loadState(dir, pool string) (State, error) {
 	if err != nil {
 		return State{}, fmt.Errorf("read snapshot: %w", err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxStateSize+1))
 	if err != nil {
 		return State{}, fmt.Errorf("read snapshot: %w", err)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,10 +130,8 @@ func (c *client) await(names ...string) map[string]string {
 	for {
 		select {
 		case e := <-c.events:
-			for _, name := range names {
-				if e["event"] == name {
-					return e
-				}
+			if slices.Contains(names, e["event"]) {
+				return e
 			}
 		case <-deadline:
 			c.lab.t.Fatalf("waited %s for %v", patience, names)
