@@ -120,7 +120,7 @@ func apiServer(t *testing.T) *server {
 func startServer(t *testing.T) (*server, error) {
 	t.Helper()
 
-	dir, err := os.MkdirTemp("", "freehold-apiserver-")
+	dir, err := os.MkdirTemp("", "freehold-apiserver-") //nolint:usetesting // it outlives the test that starts it
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +290,7 @@ func (s *server) startControllerManager() error {
 		return err
 	}
 
-	s.controller = exec.Command(filepath.Join(os.Getenv(assetsVariable), "kube-controller-manager"), //nolint:noctx // it outlives the test that starts it
+	s.controller = exec.Command(filepath.Join(os.Getenv(assetsVariable), "kube-controller-manager"),
 		"--kubeconfig="+path, "--controllers=garbage-collector-controller,namespace-controller",
 		"--leader-elect=false", "--secure-port=0", "--kube-api-qps=200", "--kube-api-burst=400")
 	s.controller.Stdout, s.controller.Stderr = output, output
@@ -307,7 +307,7 @@ func (s *server) stop() error {
 
 	if s.controller != nil {
 		errs = append(errs, s.controller.Process.Kill())
-		_ = s.controller.Wait() //nolint:errcheck // it was killed
+		_ = s.controller.Wait()
 	}
 
 	if s.service != nil {
@@ -337,7 +337,7 @@ func (s *server) token(ctx context.Context, account string) (string, error) {
 
 // freePort returns a TCP port that nobody listens on.
 func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
 	}

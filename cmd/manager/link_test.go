@@ -156,7 +156,7 @@ func (l *link) cut() bool {
 	severed := l.isSevered()
 
 	l.sever()
-	os.Remove(l.kubeconfig) //nolint:errcheck // the directory goes at the end
+	os.Remove(l.kubeconfig)
 	l.front.Close()
 
 	return severed

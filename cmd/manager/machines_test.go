@@ -22,8 +22,9 @@ func (w *world) kubectl(input string, args ...string) (stdout, stderr string) {
 	var out, complaints strings.Builder
 
 	cmd := exec.CommandContext(w.t.Context(), filepath.Join(os.Getenv(assetsVariable), "kubectl"),
-		append([]string{"--kubeconfig", filepath.Join(w.dir, "admin.kubeconfig"), "--namespace", w.namespace,
-			"--cache-dir", w.t.TempDir()}, args...)...)
+		append([]string{
+			"--kubeconfig", filepath.Join(w.dir, "admin.kubeconfig"), "--namespace", w.namespace, "--cache-dir", w.t.TempDir(),
+		}, args...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &complaints
 
 	if err := cmd.Run(); err != nil {
@@ -197,15 +198,21 @@ func TestNICsComeAndGo(t *testing.T) {
 		change func(*kubevirtv1.VirtualMachine)
 		want   []string
 	}{
-		{"a NIC that is added gets an address", func(vm *kubevirtv1.VirtualMachine) { setDevices(vm, zero, one) },
-			[]string{"blue.10.1.0.10 52:54:00:00:00:01 web/eth0", "blue.10.1.0.11 52:54:00:00:00:02 web/eth1"}},
+		{
+			"a NIC that is added gets an address", func(vm *kubevirtv1.VirtualMachine) { setDevices(vm, zero, one) },
+			[]string{"blue.10.1.0.10 52:54:00:00:00:01 web/eth0", "blue.10.1.0.11 52:54:00:00:00:02 web/eth1"},
+		},
 		{"a NIC whose state is absent frees its address", func(vm *kubevirtv1.VirtualMachine) {
 			vm.Spec.Template.Spec.Domain.Devices.Interfaces[1].State = kubevirtv1.InterfaceStateAbsent
 		}, []string{"blue.10.1.0.10 52:54:00:00:00:01 web/eth0"}},
-		{"a NIC that comes back gets an address", func(vm *kubevirtv1.VirtualMachine) { setDevices(vm, zero, one) },
-			[]string{"blue.10.1.0.10 52:54:00:00:00:01 web/eth0", "blue.10.1.0.12 52:54:00:00:00:02 web/eth1"}},
-		{"a NIC that is removed frees its address", func(vm *kubevirtv1.VirtualMachine) { setDevices(vm, zero) },
-			[]string{"blue.10.1.0.10 52:54:00:00:00:01 web/eth0"}},
+		{
+			"a NIC that comes back gets an address", func(vm *kubevirtv1.VirtualMachine) { setDevices(vm, zero, one) },
+			[]string{"blue.10.1.0.10 52:54:00:00:00:01 web/eth0", "blue.10.1.0.12 52:54:00:00:00:02 web/eth1"},
+		},
+		{
+			"a NIC that is removed frees its address", func(vm *kubevirtv1.VirtualMachine) { setDevices(vm, zero) },
+			[]string{"blue.10.1.0.10 52:54:00:00:00:01 web/eth0"},
+		},
 		{"a NIC with another MAC address keeps its address", func(vm *kubevirtv1.VirtualMachine) {
 			setDevices(vm, device{"eth0", "blue", "52:54:00:00:00:AA"})
 		}, []string{"blue.10.1.0.10 52:54:00:00:00:aa web/eth0"}},

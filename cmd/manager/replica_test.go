@@ -101,7 +101,7 @@ func (r *replica) ready() bool {
 		default:
 		}
 
-		answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", r.httpPort)) //nolint:noctx // on this machine
+		answer, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", r.httpPort))
 		if err != nil {
 			return err.Error()
 		}

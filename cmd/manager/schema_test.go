@@ -9,11 +9,11 @@ import (
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 )
 
-// leaseOf is a lease of that name.
-func leaseOf(name, pool, address, mac string) *v1alpha1.IPLease {
+// leaseOf is a lease of that name in pool blue.
+func leaseOf(name, address, mac string) *v1alpha1.IPLease {
 	return &v1alpha1.IPLease{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec:       v1alpha1.IPLeaseSpec{PoolName: pool, Address: address, MACAddress: mac},
+		Spec:       v1alpha1.IPLeaseSpec{PoolName: "blue", Address: address, MACAddress: mac},
 	}
 }
 
@@ -29,7 +29,7 @@ func TestTheAPIServerRefusesWhatCannotBe(t *testing.T) {
 		ObjectMeta: named("web"),
 		Spec:       v1alpha1.VirtualMachineNetworkConfigSpec{VMName: "web"},
 	})
-	w.create(leaseOf("blue.10.1.0.20", "blue", "10.1.0.20", "52:54:00:00:00:01"))
+	w.create(leaseOf("blue.10.1.0.20", "10.1.0.20", "52:54:00:00:00:01"))
 
 	creations := []struct {
 		name   string
@@ -37,13 +37,13 @@ func TestTheAPIServerRefusesWhatCannotBe(t *testing.T) {
 		// want is in the refusal; with "" the object is accepted.
 		want string
 	}{
-		{"a lease that is named after its pool and address", leaseOf("blue.10.1.0.19", "blue", "10.1.0.19", ""), ""},
-		{"a lease whose name has another address", leaseOf("blue.10.1.0.18", "blue", "10.1.0.17", ""), "metadata.name must be <spec.poolName>.<spec.address>"},
-		{"a lease whose name has another pool", leaseOf("red.10.1.0.18", "blue", "10.1.0.18", ""), "metadata.name must be <spec.poolName>.<spec.address>"},
-		{"a lease whose address has leading zeros", leaseOf("blue.10.1.0.018", "blue", "10.1.0.018", ""), "canonical spelling"},
-		{"a lease of no address", leaseOf("blue.nowhere", "blue", "nowhere", ""), "canonical spelling"},
-		{"a second lease of an address", leaseOf("blue.10.1.0.20", "blue", "10.1.0.20", ""), "already exists"},
-		{"a lease with a MAC address that is none", leaseOf("blue.10.1.0.16", "blue", "10.1.0.16", "not-a-mac"), "spec.macAddress"},
+		{"a lease that is named after its pool and address", leaseOf("blue.10.1.0.19", "10.1.0.19", ""), ""},
+		{"a lease whose name has another address", leaseOf("blue.10.1.0.18", "10.1.0.17", ""), "metadata.name must be <spec.poolName>.<spec.address>"},
+		{"a lease whose name has another pool", leaseOf("red.10.1.0.18", "10.1.0.18", ""), "metadata.name must be <spec.poolName>.<spec.address>"},
+		{"a lease whose address has leading zeros", leaseOf("blue.10.1.0.018", "10.1.0.018", ""), "canonical spelling"},
+		{"a lease of no address", leaseOf("blue.nowhere", "nowhere", ""), "canonical spelling"},
+		{"a second lease of an address", leaseOf("blue.10.1.0.20", "10.1.0.20", ""), "already exists"},
+		{"a lease with a MAC address that is none", leaseOf("blue.10.1.0.16", "10.1.0.16", "not-a-mac"), "spec.macAddress"},
 		{"a pool without a network", poolOf("x", "", "10.1.0.0/24", "", ""), "spec.networkName"},
 		{"a pool without a prefix", poolOf("x", "red", "", "", ""), "spec.ipv4Config.cidr"},
 		{"a pool whose prefix is none", poolOf("x", "red", "10.1.0.0", "", ""), "spec.ipv4Config.cidr"},

@@ -18,7 +18,7 @@ type service struct {
 }
 
 func newService() (*service, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at the end
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (s *service) forward(from net.Conn) {
 	s.mu.Unlock()
 
 	for _, port := range ports {
-		to, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port)) //nolint:noctx // on this machine
+		to, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
 		}
