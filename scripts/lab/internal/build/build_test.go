@@ -267,7 +267,7 @@ func layerOf(t *testing.T, archive, tag, user string) map[string]*tar.Header {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer r.Close() //nolint:errcheck // read only
+	defer r.Close() // read only
 	headers := map[string]*tar.Header{}
 	for tr := tar.NewReader(r); ; {
 		h, err := tr.Next()

@@ -61,15 +61,15 @@ type Part struct {
 }
 
 // Ensure returns the finished directory for name and key. When there is none,
-// make fills a new directory and Ensure moves it into place in one step, so a
+// Function fill writes a new directory and Ensure moves it into place in one step, so a
 // build that is killed leaves nothing that looks finished. Only one build runs
-// at a time on the machine; make may call Ensure for what it needs itself.
-func (c *Cache) Ensure(ctx context.Context, name, key string, make func(ctx context.Context, dir string) error) (string, error) {
-	return c.EnsurePart(ctx, Part{Name: name, Key: key}, make)
+// at a time on the machine; fill may call Ensure for what it needs itself.
+func (c *Cache) Ensure(ctx context.Context, name, key string, fill func(ctx context.Context, dir string) error) (string, error) {
+	return c.EnsurePart(ctx, Part{Name: name, Key: key}, fill)
 }
 
 // EnsurePart is Ensure with words for the progress line.
-func (c *Cache) EnsurePart(ctx context.Context, p Part, make func(ctx context.Context, dir string) error) (string, error) {
+func (c *Cache) EnsurePart(ctx context.Context, p Part, fill func(ctx context.Context, dir string) error) (string, error) {
 	if err := errors.Join(fileName("name", p.Name), fileName("key", p.Key)); err != nil {
 		return "", fmt.Errorf("build cache: %w", err)
 	}
@@ -88,14 +88,14 @@ func (c *Cache) EnsurePart(ctx context.Context, p Part, make func(ctx context.Co
 	if isDir(final) { // somebody else finished it while we waited
 		return final, nil
 	}
-	if err := c.build(ctx, p, final, make); err != nil {
+	if err := c.build(ctx, p, final, fill); err != nil {
 		return "", fmt.Errorf("build %s: %w", p.Title, err)
 	}
 	return final, nil
 }
 
-// build runs make in a fresh directory and publishes the result as final.
-func (c *Cache) build(ctx context.Context, p Part, final string, make func(ctx context.Context, dir string) error) error {
+// build runs fill in a fresh directory and publishes the result as final.
+func (c *Cache) build(ctx context.Context, p Part, final string, fill func(ctx context.Context, dir string) error) error {
 	parent := filepath.Dir(final)
 	if err := os.MkdirAll(parent, 0o755); err != nil {
 		return err
@@ -107,12 +107,12 @@ func (c *Cache) build(ctx context.Context, p Part, final string, make func(ctx c
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(work) //nolint:errcheck // best effort: the next build removes what stays
+	defer os.RemoveAll(work) // best effort: the next build removes what stays
 	if err := os.Chmod(work, 0o755); err != nil {
 		return err
 	}
 	done := c.announce(p)
-	err = make(context.WithValue(ctx, stepKey{}, p.Name), work)
+	err = fill(context.WithValue(ctx, stepKey{}, p.Name), work)
 	done(err)
 	if err != nil {
 		return err
@@ -159,7 +159,7 @@ func (c *Cache) Printf(format string, args ...any) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fmt.Fprintf(c.Progress, format+"\n", args...) //nolint:errcheck // nobody to tell
+	fmt.Fprintf(c.Progress, format+"\n", args...) // nobody to tell
 }
 
 func (c *Cache) log() *slog.Logger {
@@ -205,12 +205,12 @@ func LockFile(ctx context.Context, path string, waiting func(holder string)) (fu
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if f != nil {
-			fmt.Fprintf(f, "%d\n", os.Getpid()) //nolint:errcheck // only for the message of others
-			return func() { f.Close() }, nil    //nolint:errcheck // closing gives up the lock
+			fmt.Fprintf(f, "%d\n", os.Getpid()) // only for the message of others
+			return func() { f.Close() }, nil    // closing gives up the lock
 		}
 		if !told && waiting != nil {
 			told = true
-			holder, _ := os.ReadFile(path) //nolint:errcheck // only for the message
+			holder, _ := os.ReadFile(path) // only for the message
 			waiting("pid " + strings.TrimSpace(string(holder)))
 		}
 		select {

@@ -59,7 +59,7 @@ func WriteImages(tarPath, rootDir string, images ...Image) (err error) {
 		return fmt.Errorf("write image %s: no image given", tarPath)
 	}
 	layerFile := tarPath + ".layer"
-	defer os.Remove(layerFile) //nolint:errcheck // may not exist
+	defer os.Remove(layerFile) // may not exist
 	layer, err := writeLayer(layerFile, rootDir, images[0].Config.Files)
 	if err != nil {
 		return fmt.Errorf("write image %s: %w", tarPath, err)

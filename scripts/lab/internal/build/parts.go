@@ -188,7 +188,7 @@ func (c *Cache) pause(ctx context.Context) (string, error) {
 
 // ensureModule builds what a module below modules/ pins; its content is part of
 // the key.
-func (c *Cache) ensureModule(ctx context.Context, p Part, make func(ctx context.Context, mod, dir string) error) (string, error) {
+func (c *Cache) ensureModule(ctx context.Context, p Part, fill func(ctx context.Context, mod, dir string) error) (string, error) {
 	mod, err := c.SourceDir("modules", p.Name)
 	if err != nil {
 		return "", err
@@ -201,7 +201,7 @@ func (c *Cache) ensureModule(ctx context.Context, p Part, make func(ctx context.
 		return "", err
 	}
 	p.Key += "-" + hash
-	return c.EnsurePart(ctx, p, func(ctx context.Context, dir string) error { return make(ctx, mod, dir) })
+	return c.EnsurePart(ctx, p, func(ctx context.Context, dir string) error { return fill(ctx, mod, dir) })
 }
 
 // GoBuild builds packages of the module in dir as out (a directory when it ends

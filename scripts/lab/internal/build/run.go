@@ -67,8 +67,8 @@ func (c *Cache) RunTo(ctx context.Context, out io.Writer, dir string, env []stri
 	if err != nil {
 		return fail(err)
 	}
-	defer log.Close()                                                                                       //nolint:errcheck // only a log
-	fmt.Fprintf(log, "--- %s\n--- %s: %s\n", time.Now().Format(time.RFC3339), dir, strings.Join(argv, " ")) //nolint:errcheck // only a log
+	defer log.Close()                                                                                       // only a log
+	fmt.Fprintf(log, "--- %s\n--- %s: %s\n", time.Now().Format(time.RFC3339), dir, strings.Join(argv, " ")) // only a log
 	c.log().Debug("run", "step", step, "dir", dir, "argv", argv)
 
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
@@ -98,7 +98,7 @@ func Tail(path string, n int) string {
 	if err != nil {
 		return ""
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	if fi, err := f.Stat(); err == nil && fi.Size() > most {
 		if _, err := f.Seek(-most, io.SeekEnd); err != nil {
 			return ""

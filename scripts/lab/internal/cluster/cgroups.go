@@ -56,11 +56,11 @@ func makeCgroups(path string) error {
 func handDown(group string) {
 	clone := filepath.Join(group, "cgroup.clone_children")
 	if _, err := os.Stat(clone); err == nil {
-		os.WriteFile(clone, []byte("1"), 0o644) //nolint:errcheck,gosec // the runtime sets up cpuset otherwise
+		os.WriteFile(clone, []byte("1"), 0o644) //nolint:errcheck // the runtime sets up cpuset otherwise
 		return
 	}
 	for _, controller := range []string{"cpuset", "cpu", "io", "memory", "pids", "hugetlb"} {
-		//nolint:errcheck,gosec // not every kernel has every controller
+		//nolint:errcheck // not every kernel has every controller
 		os.WriteFile(filepath.Join(group, "cgroup.subtree_control"), []byte("+"+controller), 0o644)
 	}
 }

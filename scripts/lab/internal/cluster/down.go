@@ -90,7 +90,7 @@ func unmountBelow(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close() // read only
 	var targets []string
 	scan := bufio.NewScanner(f)
 	for scan.Scan() {

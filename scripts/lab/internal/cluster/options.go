@@ -26,7 +26,7 @@ type NodeSpec struct {
 
 // ClusterNetwork is a Harvester cluster network: on its nodes, and only there,
 // a bridge NAME-br connects what is attached to it with the other nodes.
-type ClusterNetwork struct {
+type ClusterNetwork struct { //nolint:revive // Harvester's word for it
 	Name  string   `json:"name"`
 	Nodes []string `json:"nodes"`
 }

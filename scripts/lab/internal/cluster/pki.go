@@ -153,9 +153,11 @@ func (c *Cluster) writePKI(now time.Time) error {
 		names      []string
 		addrs      []netip.Addr
 	}{
-		{name: "apiserver", user: "kube-apiserver", by: ca,
+		{
+			name: "apiserver", user: "kube-apiserver", by: ca,
 			names: []string{"kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local", "localhost"},
-			addrs: []netip.Addr{firstService, controlPlaneIP(), netip.MustParseAddr("127.0.0.1")}},
+			addrs: []netip.Addr{firstService, controlPlaneIP(), netip.MustParseAddr("127.0.0.1")},
+		},
 		{name: "kubelet-client", user: "kube-apiserver", by: ca, groups: []string{"system:masters"}},
 		{name: "front-proxy-client", user: frontProxyName, by: front},
 	}

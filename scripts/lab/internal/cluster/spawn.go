@@ -28,18 +28,18 @@ func (c *Cluster) spawn(ctx context.Context, dir, socket string, flags uintptr, 
 	if err != nil {
 		return err
 	}
-	defer log.Close() //nolint:errcheck // the child has its own
+	defer log.Close() // the child has its own
 	stdin, word, err := os.Pipe()
 	if err != nil {
 		return err
 	}
-	defer word.Close() //nolint:errcheck // closing ends a child that was not let go
+	defer word.Close() // closing ends a child that was not let go
 	argv := []string{filepath.Join(c.dir, "bin", build.NodeInit), filepath.Join(dir, "init.json")}
 	child, err := os.StartProcess(argv[0], argv, &os.ProcAttr{
 		Dir: "/", Env: []string{c.path(), "HOME=/root"}, Files: []*os.File{stdin, log, log},
 		Sys: &unix.SysProcAttr{Setsid: true, Cloneflags: flags},
 	})
-	stdin.Close() //nolint:errcheck // the child has its own
+	stdin.Close() // the child has its own
 	if err != nil {
 		return fmt.Errorf("start process 1: %w", err)
 	}

@@ -57,9 +57,9 @@ func (l *Light) Run(ctx context.Context, tools *Toolbox, client Client) error {
 	if err != nil {
 		return fmt.Errorf("light guest %s: %w", l.mac, err)
 	}
-	defer output.Close() //nolint:errcheck // the client has it
+	defer output.Close() // the client has it
 	// Clients keep their state in fixed places: each guest has its own.
-	private := `for d in /run /var/lib/dhcp /var/lib/dhcpcd; do [ ! -d $d ] || mount -t tmpfs tmpfs $d; done; exec "$@"`
+	private := `for d in /run /var/lib/dhcp /var/lib/dhcpcd; do [ ! -d $d ] || mount -t tmpfs none $d; done; exec "$@"`
 	argv = append([]string{"ip", "netns", "exec", l.name, "unshare", "--mount", "sh", "-c", private, "sh"}, argv...)
 	cmd, err := l.node.Command(context.WithoutCancel(ctx), argv...)
 	if err != nil {
@@ -87,7 +87,7 @@ func (l *Light) clientCommand(tools *Toolbox, client Client) ([]string, error) {
 		configures = "yes"
 	}
 	text := strings.NewReplacer("@DIR@", l.dir, "@CONFIGURES@", configures).Replace(string(script))
-	if err := os.WriteFile(hook, []byte(text), 0o755); err != nil { //nolint:gosec // a program
+	if err := os.WriteFile(hook, []byte(text), 0o755); err != nil { // a program
 		return nil, err
 	}
 	switch client {
@@ -103,11 +103,11 @@ func (l *Light) clientCommand(tools *Toolbox, client Client) ([]string, error) {
 		return []string{
 			"dhclient", "-4", "-d", "-cf", conf, "-sf", hook, "-lf", filepath.Join(l.dir, "leases"),
 			"-pf", filepath.Join(l.dir, "pid"), lightNIC,
-		}, os.WriteFile(conf, []byte(text), 0o644) //nolint:gosec // nothing secret
+		}, os.WriteFile(conf, []byte(text), 0o644) // nothing secret
 	case Dhcpcd:
 		conf := filepath.Join(l.dir, "dhcpcd.conf")
 		const text = "ipv4only\nnoarp\nreboot 0\noption subnet_mask, routers, domain_name_servers, domain_name, domain_search, interface_mtu, ntp_servers\n"
-		return []string{"dhcpcd", "-4", "-B", "-f", conf, "-c", hook, lightNIC}, os.WriteFile(conf, []byte(text), 0o644) //nolint:gosec // nothing secret
+		return []string{"dhcpcd", "-4", "-B", "-f", conf, "-c", hook, lightNIC}, os.WriteFile(conf, []byte(text), 0o644) // nothing secret
 	}
 	return nil, fmt.Errorf("client %q: want one of %v", client, Clients())
 }

@@ -97,7 +97,7 @@ func makeBoot(ctx context.Context, cache *build.Cache, dir string) error {
 	}
 	err = errors.Join(
 		os.WriteFile(boot.Kernel, kernel.image, 0o644),
-		os.WriteFile(boot.Busybox, busybox, 0o755), //nolint:gosec // a program
+		os.WriteFile(boot.Busybox, busybox, 0o755), // a program
 	)
 	if err != nil {
 		return err

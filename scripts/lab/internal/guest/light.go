@@ -171,7 +171,7 @@ func (l *Light) Stop() {
 // does so too when the node is down, as far as something is left.
 func (l *Light) Close() error {
 	l.Stop()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout) //nolint:forbidigo // also after the caller's end
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout) // also after the caller's end
 	defer cancel()
 	var errs []error
 	if l.node.Pid() != 0 {

@@ -24,7 +24,7 @@ func fetch[T any](ctx context.Context, cache *build.Cache, pkg string, read func
 	if err != nil {
 		return zero, err
 	}
-	defer os.RemoveAll(tmp) //nolint:errcheck // a temporary directory
+	defer os.RemoveAll(tmp) // a temporary directory
 	deb, err := download(ctx, cache, tmp, pkg)
 	if err != nil { // there are no package lists, or they name a version that is gone
 		if err := cache.Run(ctx, tmp, nil, "apt-get", "update"); err != nil {

@@ -78,14 +78,14 @@ func (h *Harvester) recordMACs(ctx context.Context, vmi *unstructured.Unstructur
 func reportedMACs(vmi *unstructured.Unstructured) map[string]string {
 	macs := map[string]string{}
 	collect := func(key string, path ...string) {
-		interfaces, _, _ := unstructured.NestedSlice(vmi.Object, path...) //nolint:errcheck // none then
+		interfaces, _, _ := unstructured.NestedSlice(vmi.Object, path...) // none then
 		for _, entry := range interfaces {
 			m, ok := entry.(map[string]any)
 			if !ok {
 				continue
 			}
-			name, _ := m["name"].(string) //nolint:errcheck // empty then
-			mac, _ := m[key].(string)     //nolint:errcheck // empty then
+			name, _ := m["name"].(string) // empty then
+			mac, _ := m[key].(string)     // empty then
 			if name != "" && mac != "" && macs[name] == "" {
 				macs[name] = mac
 			}

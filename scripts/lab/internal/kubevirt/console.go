@@ -118,7 +118,7 @@ func (v *VMs) command(ctx context.Context, name, command string) error {
 	if err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { conn.Close() }) //nolint:errcheck // ends the read below
+	stop := context.AfterFunc(ctx, func() { conn.Close() }) // ends the read below
 	defer stop()
 	err = conn.WriteMessage(websocket.BinaryMessage, []byte(command+"\n"))
 	if err == nil {

@@ -157,7 +157,7 @@ func (d *deployment) wait(ctx context.Context) error {
 		if err != nil {
 			return false, err.Error(), nil
 		}
-		phase, _, _ := unstructured.NestedString(kv.Object, "status", "phase") //nolint:errcheck // empty then
+		phase, _, _ := unstructured.NestedString(kv.Object, "status", "phase") // empty then
 		available := conditionTrue(kv, "Available")
 		state := fmt.Sprintf("phase %q, available %v", phase, available)
 		if state != told {
@@ -194,7 +194,7 @@ func (d *deployment) nodesReady(ctx context.Context) (int, error) {
 }
 
 func conditionTrue(o *unstructured.Unstructured, kind string) bool {
-	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions") //nolint:errcheck // none then
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions") // none then
 	for _, c := range conditions {
 		if m, ok := c.(map[string]any); ok && m["type"] == kind {
 			return m["status"] == "True"

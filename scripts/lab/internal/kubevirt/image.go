@@ -105,8 +105,8 @@ func (b *builder) populate(ctx context.Context, root, binaries string) error {
 	etc := func(name string) string { return filepath.Join(binaries, "etc", name) }
 	argv := append([]string{"install", "-m", "755", "-t", filepath.Join(root, "usr/bin")}, glob(filepath.Join(binaries, "bin", "*"))...)
 	return errors.Join(
-		os.WriteFile(filepath.Join(root, "usr/sbin/virtqemud"), virtqemud, 0o755), //nolint:gosec // a program
-		os.WriteFile(filepath.Join(root, "etc/nsswitch.conf"), nsswitch, 0o644),   //nolint:gosec // world-readable by nature
+		os.WriteFile(filepath.Join(root, "usr/sbin/virtqemud"), virtqemud, 0o755), // a program
+		os.WriteFile(filepath.Join(root, "etc/nsswitch.conf"), nsswitch, 0o644),   // world-readable by nature
 		b.run(ctx, argv...),
 		b.run(ctx, "install", "-m", "755", etc("node-labeller.sh"), filepath.Join(root, "usr/bin/node-labeller.sh")),
 		b.run(ctx, "install", "-m", "644", etc("qemu.conf"), etc("virtqemud.conf"), filepath.Join(root, "etc/libvirt")),

@@ -54,7 +54,7 @@ func (v *VMs) Get(ctx context.Context, name string) (*unstructured.Unstructured,
 	return vm, v.fail("get", name, err)
 }
 
-// Start, Stop and Restart are the subresources of the same names; they return
+// Start asks for a virtual machine to be started. It, Stop and Restart return
 // when KubeVirt has accepted, not when it is done.
 func (v *VMs) Start(ctx context.Context, name string) error { return v.subresource(ctx, name, "start") }
 
@@ -140,14 +140,14 @@ func (v *VMs) instance(ctx context.Context, name string) (Instance, error) {
 		return Instance{}, err
 	}
 	i := Instance{UID: string(vmi.GetUID()), Phase: str(vmi, "status", "phase"), Node: str(vmi, "status", "nodeName"), MACs: map[string]string{}}
-	interfaces, _, _ := unstructured.NestedSlice(vmi.Object, "status", "interfaces") //nolint:errcheck // none then
+	interfaces, _, _ := unstructured.NestedSlice(vmi.Object, "status", "interfaces") // none then
 	for _, entry := range interfaces {
 		m, ok := entry.(map[string]any)
 		if !ok {
 			continue
 		}
-		nic, _ := m["name"].(string) //nolint:errcheck // empty then
-		mac, _ := m["mac"].(string)  //nolint:errcheck // empty then
+		nic, _ := m["name"].(string) // empty then
+		mac, _ := m["mac"].(string)  // empty then
 		if nic != "" && mac != "" {
 			i.MACs[nic] = mac
 		}
@@ -156,7 +156,7 @@ func (v *VMs) instance(ctx context.Context, name string) (Instance, error) {
 }
 
 func str(o *unstructured.Unstructured, path ...string) string {
-	s, _, _ := unstructured.NestedString(o.Object, path...) //nolint:errcheck // empty then
+	s, _, _ := unstructured.NestedString(o.Object, path...) // empty then
 	return s
 }
 

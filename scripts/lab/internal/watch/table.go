@@ -16,7 +16,7 @@ type Table struct{ writer *tabwriter.Writer }
 // NewTable returns a table with that heading. Flush prints it.
 func NewTable(out io.Writer, heading ...string) *Table {
 	t := &Table{writer: tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)}
-	fmt.Fprintln(t.writer, strings.Join(heading, "\t")) //nolint:errcheck // Flush tells
+	fmt.Fprintln(t.writer, strings.Join(heading, "\t")) // Flush tells
 
 	return t
 }
@@ -28,7 +28,7 @@ func (t *Table) Row(values ...any) {
 		cells[i] = fmt.Sprint(value)
 	}
 
-	fmt.Fprintln(t.writer, strings.Join(cells, "\t")) //nolint:errcheck // Flush tells
+	fmt.Fprintln(t.writer, strings.Join(cells, "\t")) // Flush tells
 }
 
 // Flush prints the table.
@@ -66,7 +66,7 @@ func (w *Watch) Print(ctx context.Context, out io.Writer, namespace string) erro
 		return err
 	}
 
-	fmt.Fprintln(out) //nolint:errcheck // the next Flush tells
+	fmt.Fprintln(out) // the next Flush tells
 
 	return leases.Flush()
 }
