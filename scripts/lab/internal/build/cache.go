@@ -61,7 +61,7 @@ type Part struct {
 }
 
 // Ensure returns the finished directory for name and key. When there is none,
-// Function fill writes a new directory and Ensure moves it into place in one step, so a
+// fill writes into a new one and Ensure moves it into place in one step, so a
 // build that is killed leaves nothing that looks finished. Only one build runs
 // at a time on the machine; fill may call Ensure for what it needs itself.
 func (c *Cache) Ensure(ctx context.Context, name, key string, fill func(ctx context.Context, dir string) error) (string, error) {
