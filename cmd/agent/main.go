@@ -68,6 +68,9 @@ func run() error {
 	return serve(ctx, o, logger)
 }
 
+// maxPort is the largest TCP port.
+const maxPort = 65535
+
 func parseOptions(args []string, getenv func(string) string, output io.Writer) (options, error) {
 	var (
 		o     options
@@ -94,6 +97,14 @@ func parseOptions(args []string, getenv func(string) string, output io.Writer) (
 
 	if namespace, name := kube.SplitKey(o.pool); namespace == "" || name == "" {
 		errs = append(errs, fmt.Errorf("--ippool-ref %q cannot be used: write namespace/name of an IPPool", o.pool))
+	}
+
+	if o.httpPort < 1 || o.httpPort > maxPort {
+		errs = append(errs, fmt.Errorf("--http-port %d cannot be used: write a port from 1 to %d", o.httpPort, maxPort))
+	}
+
+	if o.nic == "" {
+		errs = append(errs, errors.New("--nic is empty; give the network interface to answer on, such as eth1"))
 	}
 
 	if err := o.logLevel.UnmarshalText([]byte(level)); err != nil {
