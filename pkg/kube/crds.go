@@ -7,12 +7,14 @@ import (
 
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/freehold-net/freehold/crds"
 )
@@ -26,7 +28,8 @@ const (
 
 // ApplyCRDs creates the definitions or brings present ones to this version, and
 // waits until each is served. Definitions that vm-dhcp-controller's chart or an
-// older version of ours installed are taken over.
+// older version of ours installed are taken over. One that says all of this
+// version already is not written.
 func ApplyCRDs(ctx context.Context, config *rest.Config, definitions []crds.Definition) error {
 	client, err := clientset.NewForConfig(config)
 	if err != nil {
@@ -37,6 +40,20 @@ func ApplyCRDs(ctx context.Context, config *rest.Config, definitions []crds.Defi
 	force := true
 
 	for _, definition := range definitions {
+		present, err := served.Get(ctx, definition.Name, metav1.GetOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return fmt.Errorf("get CustomResourceDefinition %s: %w", definition.Name, err)
+		}
+
+		current, err := upToDate(present, definition)
+		if err != nil {
+			return err
+		}
+
+		if current {
+			continue
+		}
+
 		_, err = served.Patch(ctx, definition.Name, types.ApplyYAMLPatchType, definition.YAML,
 			metav1.PatchOptions{FieldManager: fieldManager, Force: &force})
 		if err != nil {
@@ -59,6 +76,17 @@ func ApplyCRDs(ctx context.Context, config *rest.Config, definitions []crds.Defi
 	}
 
 	return nil
+}
+
+// upToDate tells whether the definition on the server says at least what ours
+// does; the server has filled in defaults beside it.
+func upToDate(present *apiextensionsv1.CustomResourceDefinition, definition crds.Definition) (bool, error) {
+	var wanted apiextensionsv1.CustomResourceDefinition
+	if err := yaml.Unmarshal(definition.YAML, &wanted); err != nil {
+		return false, fmt.Errorf("parse CustomResourceDefinition %s: %w", definition.Name, err)
+	}
+
+	return equality.Semantic.DeepDerivative(wanted.Spec, present.Spec), nil
 }
 
 func established(definition *apiextensionsv1.CustomResourceDefinition) bool {

@@ -50,7 +50,9 @@ func (h *Handler) applyDeployment(seen observation, do decision) error {
 		return nil
 	}
 
-	if seen.present.Annotations[annotationTemplate] == wanted.Annotations[annotationTemplate] {
+	// The number of agents is compared by itself: it is what people change.
+	scaled := seen.present.Spec.Replicas == nil || *seen.present.Spec.Replicas != do.replicas
+	if !scaled && seen.present.Annotations[annotationTemplate] == wanted.Annotations[annotationTemplate] {
 		return nil
 	}
 
@@ -132,19 +134,25 @@ func (h *Handler) applyBudget(pool *v1alpha1.IPPool, wanted bool) error {
 	})
 }
 
-// setBudget creates the disruption budget of that name, or with nil deletes it.
-// Nothing in a present one ever changes.
+// setBudget sees to it that there is the disruption budget of that name, or with
+// nil that there is none. Nothing in a present one ever changes, so it writes
+// only what is missing or too much.
 func (h *Handler) setBudget(name string, budget *policyv1.PodDisruptionBudget) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout) //nolint:forbidigo // handlers are given no context
 	defer cancel()
 
 	budgets := h.kube.PolicyV1().PodDisruptionBudgets(h.config.Namespace)
 
-	var err error
-	if budget == nil {
-		err = budgets.Delete(ctx, name, metav1.DeleteOptions{})
-	} else {
+	_, err := budgets.Get(ctx, name, metav1.GetOptions{})
+
+	switch missing := apierrors.IsNotFound(err); {
+	case missing && budget != nil:
 		_, err = budgets.Create(ctx, budget, metav1.CreateOptions{})
+	case err == nil && budget == nil:
+		err = budgets.Delete(ctx, name, metav1.DeleteOptions{})
+	case missing:
+		err = nil
+	default:
 	}
 
 	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsAlreadyExists(err) {
