@@ -155,3 +155,43 @@ func TestVMOwner(t *testing.T) {
 		})
 	}
 }
+
+func TestOneRequestSpeaksForAMachine(t *testing.T) {
+	t.Parallel()
+
+	made := func(name string, second int, owned bool) *v1alpha1.VirtualMachineNetworkConfig {
+		request := &v1alpha1.VirtualMachineNetworkConfig{ObjectMeta: metav1.ObjectMeta{
+			Name: name, CreationTimestamp: metav1.Unix(int64(second), 0),
+		}}
+		if owned {
+			request.OwnerReferences = []metav1.OwnerReference{{APIVersion: "kubevirt.io/v1", Kind: "VirtualMachine", UID: "1"}}
+		}
+
+		return request
+	}
+
+	for name, test := range map[string]struct {
+		requests []*v1alpha1.VirtualMachineNetworkConfig
+		want     string
+	}{
+		"none":                     {nil, ""},
+		"owned before by hand":     {[]*v1alpha1.VirtualMachineNetworkConfig{made("vm", 1, false), made("z", 2, true)}, "z"},
+		"its own name":             {[]*v1alpha1.VirtualMachineNetworkConfig{made("a", 1, true), made("vm", 2, true)}, "vm"},
+		"the older one":            {[]*v1alpha1.VirtualMachineNetworkConfig{made("a", 2, true), made("b", 1, true)}, "b"},
+		"the name breaks the tie":  {[]*v1alpha1.VirtualMachineNetworkConfig{made("b", 1, true), made("a", 1, true)}, "a"},
+		"by hand, its name before": {[]*v1alpha1.VirtualMachineNetworkConfig{made("a", 1, false), made("vm", 2, false)}, "vm"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			got := ""
+			if speaker := kube.Speaker("vm", test.requests); speaker != nil {
+				got = speaker.Name
+			}
+
+			if got != test.want {
+				t.Errorf("Speaker = %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -1,8 +1,10 @@
 package kube
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -22,6 +24,32 @@ func VMOwner(request *v1alpha1.VirtualMachineNetworkConfig) *metav1.OwnerReferen
 	}
 
 	return nil
+}
+
+// Speaker returns the one of a virtual machine's requests that speaks for it:
+// one that it owns before one made by hand, one of its name before others, an
+// older one before a newer one. It returns nil for none.
+func Speaker(vmName string, requests []*v1alpha1.VirtualMachineNetworkConfig) *v1alpha1.VirtualMachineNetworkConfig {
+	if len(requests) == 0 {
+		return nil
+	}
+
+	first := func(yes bool) int {
+		if yes {
+			return 0
+		}
+
+		return 1
+	}
+
+	return slices.MinFunc(requests, func(a, b *v1alpha1.VirtualMachineNetworkConfig) int {
+		return cmp.Or(
+			cmp.Compare(first(VMOwner(a) != nil), first(VMOwner(b) != nil)),
+			cmp.Compare(first(a.Name == vmName), first(b.Name == vmName)),
+			a.CreationTimestamp.Compare(b.CreationTimestamp.Time),
+			cmp.Compare(a.Name, b.Name),
+		)
+	})
 }
 
 func groupOf(apiVersion string) string {

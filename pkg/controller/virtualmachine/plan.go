@@ -37,18 +37,20 @@ type decision struct {
 // nothing that it is given.
 func plan(seen observation) decision {
 	var (
-		result  decision
-		current *v1alpha1.VirtualMachineNetworkConfig
+		result     decision
+		candidates []*v1alpha1.VirtualMachineNetworkConfig
 	)
 
 	for _, request := range seen.requests {
 		switch owner := kube.VMOwner(request); {
 		case owner == nil || owner.UID == seen.vm.UID:
-			current = preferred(seen.vm, current, request)
+			candidates = append(candidates, request)
 		case request.DeletionTimestamp.IsZero():
 			result.remove = append(result.remove, request)
 		}
 	}
+
+	current := kube.Speaker(seen.vm.Name, candidates)
 
 	// One of an earlier virtual machine under the name that ours will have must
 	// be gone first; its end brings the virtual machine here again.
@@ -65,33 +67,6 @@ func plan(seen observation) decision {
 	}
 
 	return result
-}
-
-// preferred returns the request that is the virtual machine's: its own before
-// one made by hand, one of its name before others, the older one otherwise.
-func preferred(vm *kubevirtv1.VirtualMachine, a, b *v1alpha1.VirtualMachineNetworkConfig) *v1alpha1.VirtualMachineNetworkConfig {
-	if a == nil {
-		return b
-	}
-
-	for _, better := range []func(*v1alpha1.VirtualMachineNetworkConfig) bool{
-		func(request *v1alpha1.VirtualMachineNetworkConfig) bool { return kube.VMOwner(request) != nil },
-		func(request *v1alpha1.VirtualMachineNetworkConfig) bool { return request.Name == vm.Name },
-	} {
-		if better(a) != better(b) {
-			if better(a) {
-				return a
-			}
-
-			return b
-		}
-	}
-
-	if b.CreationTimestamp.Before(&a.CreationTimestamp) {
-		return b
-	}
-
-	return a
 }
 
 func newRequest(vm *kubevirtv1.VirtualMachine, nics []nic) *v1alpha1.VirtualMachineNetworkConfig {

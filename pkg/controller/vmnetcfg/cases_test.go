@@ -50,6 +50,15 @@ func removeLease(name string) func(*world) {
 	}
 }
 
+// copyOf makes a second request that the same virtual machine owns, as copied
+// YAML does.
+func copyOf(w *world) {
+	request := must(w.requests.Get("vms", "one", metav1.GetOptions{})).DeepCopy()
+	request.Name, request.UID, request.ResourceVersion = "copy", "", ""
+	request.Spec.NetworkConfigs[0].MACAddress = mac(7)
+	must(w.requests.Create(request))
+}
+
 func pause(w *world) {
 	request := must(w.requests.Get("vms", "one", metav1.GetOptions{}))
 	request.Spec.Paused = flag(true)
@@ -63,6 +72,11 @@ func stories() []story {
 		{
 			name: "a new NIC gets the first address", chapters: []func(*world){one(eth0(""))},
 			status: []string{"eth0 10.0.0.2 Allocated Allocated"}, held: []string{holds2}, says: "1 of 1 NICs hold an address",
+		},
+		{
+			name: "a second request of one machine gets and frees nothing", chapters: []func(*world){one(eth0("")), copyOf},
+			status: []string{"eth0 10.0.0.2 Allocated Allocated"}, held: []string{holds2},
+			writes: []string{"updateStatus vmnetcfgs vms/copy"},
 		},
 		{
 			name: "every spelling of a MAC address is one", chapters: []func(*world){one(eth("eth0", "net", "52-54-00-00-00-01", ""))},

@@ -122,7 +122,7 @@ func (h *Handler) OnChange(key string, request *v1alpha1.VirtualMachineNetworkCo
 	}
 
 	results, actErr := h.act(seen.owner, plan(seen))
-	h.waiting.set(keyOf(key), waitsIn(results))
+	h.waiting.set(keyOf(key), waitsFor(results))
 
 	updated, err := h.writeStatus(request, results)
 	if err != nil && actErr == nil {
@@ -205,7 +205,7 @@ func (h *Handler) leaseChanged(change ledger.Change) {
 		return
 	}
 
-	for _, request := range h.waiting.first(change.Pool) {
+	for _, request := range h.waiting.woken(change.Pool) {
 		h.requests.EnqueueAfter(request.Namespace, request.Name, 0)
 	}
 }

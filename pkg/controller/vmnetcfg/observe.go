@@ -26,8 +26,11 @@ type observation struct {
 	// ownerGone is set when the virtual machine no longer exists: its
 	// addresses are being freed and none is given out.
 	ownerGone bool
-	paused    bool
-	nics      []nic
+	// speaker names the other request that speaks for the virtual machine; ""
+	// if this one does.
+	speaker string
+	paused  bool
+	nics    []nic
 	// held are the leases of the owner, oldest first.
 	held []heldLease
 }
@@ -96,6 +99,10 @@ func (h *Handler) observe(request *v1alpha1.VirtualMachineNetworkConfig) (observ
 		paused:    request.Spec.Paused != nil && *request.Spec.Paused,
 	}
 
+	if seen.speaker, err = h.speaker(request); err != nil {
+		return observation{}, err
+	}
+
 	// Leases that were given to the request before a virtual machine took it
 	// up are held by the request's UID.
 	uids := []types.UID{owner.UID}
@@ -124,6 +131,32 @@ func (h *Handler) observe(request *v1alpha1.VirtualMachineNetworkConfig) (observ
 	}
 
 	return seen, nil
+}
+
+// speaker returns the name of the request that speaks for the virtual machine
+// instead of this one, or "". Without it, two requests of one virtual machine
+// would free each other's addresses for ever.
+func (h *Handler) speaker(request *v1alpha1.VirtualMachineNetworkConfig) (string, error) {
+	owner := kube.VMOwner(request)
+	if owner == nil {
+		return "", nil
+	}
+
+	all, err := h.cache.GetByIndex(kube.IndexRequestByVM, request.Namespace+"/"+request.Spec.VMName)
+	if err != nil {
+		return "", fmt.Errorf("find requests of VirtualMachine %s/%s: %w", request.Namespace, request.Spec.VMName, err)
+	}
+
+	speaker := kube.Speaker(owner.Name, slices.DeleteFunc(slices.Clone(all), func(other *v1alpha1.VirtualMachineNetworkConfig) bool {
+		same := kube.VMOwner(other)
+
+		return same == nil || same.UID != owner.UID
+	}))
+	if speaker == nil || speaker.UID == request.UID {
+		return "", nil
+	}
+
+	return speaker.Name, nil
 }
 
 // owner tells who the request's addresses are held for, and whether a virtual

@@ -40,6 +40,11 @@ func plan(seen observation) decision {
 	matched, rest := match(seen)
 	result := decision{nics: make([]step, 0, len(seen.nics))}
 
+	if seen.speaker != "" {
+		// What the virtual machine holds is the other request's to keep or free.
+		matched, rest = make([]*v1alpha1.IPLease, len(seen.nics)), nil
+	}
+
 	frozen := seen.paused || seen.ownerGone
 	if !frozen {
 		for _, held := range rest {
@@ -62,6 +67,9 @@ func plan(seen observation) decision {
 		}
 
 		switch {
+		case seen.speaker != "":
+			s.refusal = &refusal{reason: v1alpha1.ReasonSuperseded, message: fmt.Sprintf(
+				"request %s speaks for the same virtual machine; put what you want into it and delete this one", seen.speaker)}
 		case seen.ownerGone:
 			s.refusal = &refusal{reason: v1alpha1.ReasonReleased, message: "the virtual machine no longer exists; its addresses are being freed"}
 		case seen.paused:

@@ -8,58 +8,67 @@ import (
 	"github.com/freehold-net/freehold/pkg/ledger"
 )
 
-// wakeLimit bounds how many waiting requests one freed address wakes. The ones
-// that waited longest come first; each address that they do not take wakes the
-// next ones when it is freed.
+// wakeLimit bounds how many of the requests that wait for any address one freed
+// address wakes, those first that waited longest. Each address that they do not
+// take wakes the next ones when it is freed.
 const wakeLimit = 64
 
-// waiting remembers which requests wait for a change in which pool, in the
-// order in which they began to wait, so that a freed address is given out at
-// once and nobody polls. It is safe for concurrent use. It may be lost: every
-// request is looked at again when a manager starts to lead.
+// wait is what a request waits for: any address of the pool, or else a certain
+// change in it, such as the end of the lease that has its wanted address.
+type wait struct {
+	pool ledger.Key
+	any  bool
+}
+
+// waiting remembers which requests wait for what, in the order in which they
+// began to wait, so that a freed address is given out at once and nobody polls.
+// It is safe for concurrent use. It may be lost: every request is looked at
+// again when a manager starts to lead.
 type waiting struct {
 	mu    sync.Mutex
-	pools map[ledger.Key][]ledger.Key
+	lines map[wait][]ledger.Key
 }
 
 func newWaiting() *waiting {
-	return &waiting{pools: map[ledger.Key][]ledger.Key{}}
+	return &waiting{lines: map[wait][]ledger.Key{}}
 }
 
-// set records in which pools the request waits now, and in no others.
-func (w *waiting) set(request ledger.Key, pools []ledger.Key) {
+// set records what the request waits for now, and nothing else.
+func (w *waiting) set(request ledger.Key, waits []wait) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 
-	for pool, requests := range w.pools {
-		if at := slices.Index(requests, request); at >= 0 && !slices.Contains(pools, pool) {
-			w.pools[pool] = slices.Delete(requests, at, at+1)
-			if len(w.pools[pool]) == 0 {
-				delete(w.pools, pool)
+	for line, requests := range w.lines {
+		if at := slices.Index(requests, request); at >= 0 && !slices.Contains(waits, line) {
+			w.lines[line] = slices.Delete(requests, at, at+1)
+			if len(w.lines[line]) == 0 {
+				delete(w.lines, line)
 			}
 		}
 	}
 
-	for _, pool := range pools {
-		if !slices.Contains(w.pools[pool], request) {
-			w.pools[pool] = append(w.pools[pool], request)
+	for _, line := range waits {
+		if !slices.Contains(w.lines[line], request) {
+			w.lines[line] = append(w.lines[line], request)
 		}
 	}
 }
 
-// first returns the requests that have waited longest in the pool.
-func (w *waiting) first(pool ledger.Key) []ledger.Key {
+// woken returns the requests that a freed address of the pool may help: those
+// that wait for a certain one, all of them, and the first of those that wait
+// for any.
+func (w *waiting) woken(pool ledger.Key) []ledger.Key {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 
-	requests := w.pools[pool]
+	anyone := w.lines[wait{pool: pool, any: true}]
 
-	return slices.Clone(requests[:min(len(requests), wakeLimit)])
+	return slices.Concat(w.lines[wait{pool: pool}], anyone[:min(len(anyone), wakeLimit)])
 }
 
-// waitsIn returns the pools whose change could help the NICs.
-func waitsIn(results []result) []ledger.Key {
-	var pools []ledger.Key
+// waitsFor returns what could help the NICs.
+func waitsFor(results []result) []wait {
+	var waits []wait
 
 	for _, r := range results {
 		if r.refusal == nil || r.nic.pool == nil {
@@ -67,11 +76,13 @@ func waitsIn(results []result) []ledger.Key {
 		}
 
 		switch r.refusal.reason {
-		case v1alpha1.ReasonPoolExhausted, v1alpha1.ReasonAddressTaken, v1alpha1.ReasonMACConflict:
-			pools = append(pools, r.nic.pool.key)
+		case v1alpha1.ReasonPoolExhausted:
+			waits = append(waits, wait{pool: r.nic.pool.key, any: true})
+		case v1alpha1.ReasonAddressTaken, v1alpha1.ReasonMACConflict:
+			waits = append(waits, wait{pool: r.nic.pool.key})
 		default:
 		}
 	}
 
-	return pools
+	return waits
 }

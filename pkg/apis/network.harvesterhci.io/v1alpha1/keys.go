@@ -57,6 +57,7 @@ const (
 	ReasonAddressTaken      = "AddressTaken"
 	ReasonAddressOutOfRange = "AddressOutOfRange"
 	ReasonPaused            = "Paused"
+	ReasonSuperseded        = "Superseded"
 	ReasonRunning           = "Running"
 	ReasonInSync            = "InSync"
 	ReasonReleased          = "AddressReleased"
