@@ -70,6 +70,7 @@ func (m *manager) run(ctx context.Context) error {
 	}
 
 	config.QPS, config.Burst, config.UserAgent = clientQPS, clientBurst, component+"-manager/"+version.Version
+	config.Timeout = clientTimeout
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
