@@ -144,6 +144,8 @@ func nodeSysctls() [][2]string {
 		{"net/ipv4/ip_forward", "1"},
 		{"net/ipv4/conf/all/rp_filter", "0"},
 		{"net/ipv4/conf/default/rp_filter", "0"},
+		// One for each VLAN in the overlay; the default of 20 is soon used up.
+		{"net/ipv4/igmp_max_memberships", "4096"},
 		{"net/bridge/bridge-nf-call-iptables", "0"},
 		{"net/bridge/bridge-nf-call-ip6tables", "0"},
 		{"net/bridge/bridge-nf-call-arptables", "0"},
