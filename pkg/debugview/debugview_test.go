@@ -64,12 +64,16 @@ func TestViews(t *testing.T) {
 		body               string
 	}{
 		{
-			"addresses", "GET", "/ipams/default/net-48", pools{pool: seed()}, http.StatusOK,
+			"addresses", "GET", "/ipams/default/net-48",
+			pools{pool: seed()},
+			http.StatusOK,
 			`{"192.168.48.82":"false","192.168.48.83":"false","192.168.48.84":"false","192.168.48.85":"false",` +
 				`"192.168.48.86":"true","192.168.48.87":"true","192.168.48.88":"false","192.168.48.89":"false","192.168.48.90":"true"}`,
 		},
 		{
-			"MAC addresses", "GET", "/caches/default/net-48", pools{pool: seed()}, http.StatusOK,
+			"MAC addresses", "GET", "/caches/default/net-48",
+			pools{pool: seed()},
+			http.StatusOK,
 			`{"c6:d6:82:39:d3:c3":"192.168.48.86","fa:e7:60:2e:37:dd":"192.168.48.87"}`,
 		},
 		{"no such network", "GET", "/ipams/default/pool", pools{pool: seed()}, http.StatusNotFound, "network default/pool has no IPPool"},

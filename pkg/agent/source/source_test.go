@@ -43,13 +43,13 @@ func TestResolver(t *testing.T) {
 	ask := func(want string, asked int) {
 		t.Helper()
 
-		got := ""
+		var got strings.Builder
 		for _, address := range resolver.resolve(t.Context(), "time.example.org") {
-			got += address.String()
+			got.WriteString(address.String())
 		}
 
-		if got != want || server.asked != asked {
-			t.Errorf("resolved to %q after %d questions, want %q after %d", got, server.asked, want, asked)
+		if got.String() != want || server.asked != asked {
+			t.Errorf("resolved to %q after %d questions, want %q after %d", got.String(), server.asked, want, asked)
 		}
 	}
 

@@ -185,7 +185,7 @@ func TestCountsAreWrittenOnceASecond(t *testing.T) {
 	f.clock.SetTime(f.clock.Now().Add(time.Millisecond))
 
 	pool := f.pools.All()[0]
-	pool.Spec.Paused = flag(true)
+	pool.Spec.Paused = new(true)
 
 	if _, err := f.pools.Update(pool); err != nil {
 		t.Fatal(err)

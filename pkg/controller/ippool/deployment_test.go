@@ -136,8 +136,8 @@ func TestTemplateHash(t *testing.T) {
 		seen[one] = true
 	}
 
-	if hash(someConfig(), "a", 2) != hash(someConfig(), "a", 2) {
-		t.Error("one template has two hashes")
+	if first, again := hash(someConfig(), "a", 2), hash(someConfig(), "a", 2); first != again {
+		t.Errorf("one template has two hashes, %s and %s", first, again)
 	}
 }
 
@@ -150,9 +150,15 @@ func TestAgentNames(t *testing.T) {
 	seen := map[string]string{}
 
 	for _, key := range [][2]string{
-		{"a-b", "c"}, {"a", "b-c"}, {"a", "b"}, {"a", "b.c"},
-		{long, strings.Repeat("p", 236) + "x"}, {long, strings.Repeat("p", 236) + "y"},
-		{long, "x"}, {long, "y"}, {long[:28], "a-" + strings.Repeat("b", 60)},
+		{"a-b", "c"},
+		{"a", "b-c"},
+		{"a", "b"},
+		{"a", "b.c"},
+		{long, strings.Repeat("p", 236) + "x"},
+		{long, strings.Repeat("p", 236) + "y"},
+		{long, "x"},
+		{long, "y"},
+		{long[:28], "a-" + strings.Repeat("b", 60)},
 	} {
 		pool := &v1alpha1.IPPool{ObjectMeta: metav1.ObjectMeta{Namespace: key[0], Name: key[1]}}
 		name := agentName(pool)

@@ -18,8 +18,6 @@ import (
 	"github.com/freehold-net/freehold/pkg/ipam"
 )
 
-func flag(value bool) *bool { return &value }
-
 func somePool(changes ...func(*v1alpha1.IPPool)) *v1alpha1.IPPool {
 	pool := &v1alpha1.IPPool{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "vms", Name: "net", UID: "pool-uid", Generation: 3},
@@ -108,11 +106,11 @@ func TestPlan(t *testing.T) {
 			want: "apply 1 new 1/1", is: "AgentsReady", says: "1 of 1 agents answer, on n3",
 		},
 		{
-			name: "paused", seen: see(somePool(func(pool *v1alpha1.IPPool) { pool.Spec.Paused = flag(true) }), two, nil),
+			name: "paused", seen: see(somePool(func(pool *v1alpha1.IPPool) { pool.Spec.Paused = new(true) }), two, nil),
 			want: "remove 2 new -", is: "PoolPaused", says: "has no agents",
 		},
 		{
-			name: "paused, agents on their way out", seen: see(somePool(func(pool *v1alpha1.IPPool) { pool.Spec.Paused = flag(true) }), two, two),
+			name: "paused, agents on their way out", seen: see(somePool(func(pool *v1alpha1.IPPool) { pool.Spec.Paused = new(true) }), two, two),
 			want: "remove 2 new 2/0", is: "PoolPaused",
 		},
 		{

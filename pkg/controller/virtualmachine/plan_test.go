@@ -1,6 +1,7 @@
 package virtualmachine
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -36,54 +37,74 @@ func TestMerge(t *testing.T) {
 	}{
 		{"new", []nic{{"eth0", "vms/net", macA, ""}}, nil, entries{entry("eth0", "vms/net", macA, "")}},
 		{
-			"what the user wants stays", []nic{{"eth0", "vms/net", macA, ""}},
-			entries{entry("eth0", "vms/net", macA, "10.0.0.9")}, entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
+			"what the user wants stays",
+			[]nic{{"eth0", "vms/net", macA, ""}},
+			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
+			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
 		},
 		{
-			"the annotation sets it", []nic{{"eth0", "vms/net", macA, "10.0.0.8"}},
-			entries{entry("eth0", "vms/net", macA, "10.0.0.9")}, entries{entry("eth0", "vms/net", macA, "10.0.0.8")},
+			"the annotation sets it",
+			[]nic{{"eth0", "vms/net", macA, "10.0.0.8"}},
+			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
+			entries{entry("eth0", "vms/net", macA, "10.0.0.8")},
 		},
 		{
-			"on another network it means nothing", []nic{{"eth0", "vms/new", macA, ""}},
-			entries{entry("eth0", "vms/net", macA, "10.0.0.9")}, entries{entry("eth0", "vms/new", macA, "")},
+			"on another network it means nothing",
+			[]nic{{"eth0", "vms/new", macA, ""}},
+			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
+			entries{entry("eth0", "vms/new", macA, "")},
 		},
 		{
-			"a network in another spelling is the same", []nic{{"eth0", "vms/net", macA, ""}},
-			entries{entry("eth0", "net", macA, "10.0.0.9")}, entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
+			"a network in another spelling is the same",
+			[]nic{{"eth0", "vms/net", macA, ""}},
+			entries{entry("eth0", "net", macA, "10.0.0.9")},
+			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
 		},
 		{
-			"a user's entry for the NIC's MAC address becomes the NIC's", []nic{{"eth0", "vms/net", macA, ""}},
-			entries{entry("", "vms/net", "52-54-00-00-00-0A", "10.0.0.9")}, entries{entry("eth0", "vms/net", "52-54-00-00-00-0A", "10.0.0.9")},
+			"a user's entry for the NIC's MAC address becomes the NIC's",
+			[]nic{{"eth0", "vms/net", macA, ""}},
+			entries{entry("", "vms/net", "52-54-00-00-00-0A", "10.0.0.9")},
+			entries{entry("eth0", "vms/net", "52-54-00-00-00-0A", "10.0.0.9")},
 		},
 		{
-			"a user's entry for no NIC stays, behind the NICs", []nic{{"eth0", "vms/net", macA, ""}},
+			"a user's entry for no NIC stays, behind the NICs",
+			[]nic{{"eth0", "vms/net", macA, ""}},
 			entries{entry("", "vms/net", macC, "10.0.0.9"), entry("eth0", "vms/net", macA, "")},
 			entries{entry("eth0", "vms/net", macA, ""), entry("", "vms/net", macC, "10.0.0.9")},
 		},
 		{
-			"a removed NIC goes", []nic{{"eth1", "vms/net", macB, ""}},
+			"a removed NIC goes",
+			[]nic{{"eth1", "vms/net", macB, ""}},
 			entries{entry("eth0", "vms/net", macA, ""), entry("eth1", "vms/net", macB, "")},
 			entries{entry("eth1", "vms/net", macB, "")},
 		},
 		{
-			"a stopped machine keeps the MAC address that its instance had", []nic{{"eth0", "vms/net", "", ""}},
-			entries{entry("eth0", "vms/net", macA, "")}, entries{entry("eth0", "vms/net", macA, "")},
+			"a stopped machine keeps the MAC address that its instance had",
+			[]nic{{"eth0", "vms/net", "", ""}},
+			entries{entry("eth0", "vms/net", macA, "")},
+			entries{entry("eth0", "vms/net", macA, "")},
 		},
 		{
-			"another MAC address", []nic{{"eth0", "vms/net", macB, ""}},
-			entries{entry("eth0", "vms/net", macA, "10.0.0.9")}, entries{entry("eth0", "vms/net", macB, "10.0.0.9")},
+			"another MAC address",
+			[]nic{{"eth0", "vms/net", macB, ""}},
+			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
+			entries{entry("eth0", "vms/net", macB, "10.0.0.9")},
 		},
 		{
-			"one spelling is not changed to another", []nic{{"eth0", "vms/net", macA, ""}},
-			entries{entry("eth0", "vms/net", "52:54:00:00:00:0A", "")}, entries{entry("eth0", "vms/net", "52:54:00:00:00:0A", "")},
+			"one spelling is not changed to another",
+			[]nic{{"eth0", "vms/net", macA, ""}},
+			entries{entry("eth0", "vms/net", "52:54:00:00:00:0A", "")},
+			entries{entry("eth0", "vms/net", "52:54:00:00:00:0A", "")},
 		},
 		{
-			"the virtual machine's order", []nic{{"z", "vms/net", macA, ""}, {"a", "vms/net", macB, ""}},
+			"the virtual machine's order",
+			[]nic{{"z", "vms/net", macA, ""}, {"a", "vms/net", macB, ""}},
 			entries{entry("a", "vms/net", macB, ""), entry("z", "vms/net", macA, "")},
 			entries{entry("z", "vms/net", macA, ""), entry("a", "vms/net", macB, "")},
 		},
 		{
-			"the name counts before the MAC address", []nic{{"eth0", "vms/net", macA, ""}, {"eth1", "vms/net", macB, ""}},
+			"the name counts before the MAC address",
+			[]nic{{"eth0", "vms/net", macA, ""}, {"eth1", "vms/net", macB, ""}},
 			entries{entry("", "vms/net", macA, "10.0.0.3"), entry("eth0", "vms/net", macA, "10.0.0.2")},
 			entries{entry("eth0", "vms/net", macA, "10.0.0.2"), entry("eth1", "vms/net", macB, ""), entry("", "vms/net", macA, "10.0.0.3")},
 		},
@@ -188,12 +209,12 @@ func TestPlan(t *testing.T) {
 			nics, _ := nicsOf(vm, nil)
 			do := plan(observation{vm: vm, nics: nics, managed: tc.managed, requests: tc.requests})
 
-			var removed string
+			var removed strings.Builder
 			for _, gone := range do.remove {
-				removed += gone.Name
+				removed.WriteString(gone.Name)
 			}
 
-			if got, want := []string{nameOf(do.create), nameOf(do.update), removed}, []string{tc.create, tc.update, tc.remove}; cmp.Diff(want, got) != "" {
+			if got, want := []string{nameOf(do.create), nameOf(do.update), removed.String()}, []string{tc.create, tc.update, tc.remove}; cmp.Diff(want, got) != "" {
 				t.Fatalf("create, update, remove are %q, want %q", got, want)
 			}
 

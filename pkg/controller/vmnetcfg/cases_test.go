@@ -34,7 +34,7 @@ func change(nics ...v1alpha1.NetworkConfig) func(*world) {
 
 func eth0(wanted string) v1alpha1.NetworkConfig { return eth("eth0", "vms/net", mac(1), wanted) }
 
-func pausePool(w *world) { w.editPool("net", func(pool *poolObject) { pool.Spec.Paused = flag(true) }) }
+func pausePool(w *world) { w.editPool("net", func(pool *poolObject) { pool.Spec.Paused = new(true) }) }
 
 func removePool(w *world) {
 	if err := w.pools.Delete("vms", "net", nil); err != nil {
@@ -61,7 +61,7 @@ func copyOf(w *world) {
 
 func pause(w *world) {
 	request := must(w.requests.Get("vms", "one", metav1.GetOptions{}))
-	request.Spec.Paused = flag(true)
+	request.Spec.Paused = new(true)
 	must(w.requests.Update(request))
 }
 

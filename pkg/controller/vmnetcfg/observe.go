@@ -180,11 +180,15 @@ func (h *Handler) owner(request *v1alpha1.VirtualMachineNetworkConfig) (owner v1
 	}
 
 	vm, err = h.vms.Get(owner.Namespace, owner.Name, metav1.GetOptions{})
-	if err != nil && !apierrors.IsNotFound(err) {
-		return owner, false, fmt.Errorf("get VirtualMachine %s/%s: %w", owner.Namespace, owner.Name, err)
-	}
 
-	return owner, err != nil || vm.UID != owner.UID, nil
+	switch {
+	case apierrors.IsNotFound(err):
+		return owner, true, nil
+	case err != nil:
+		return owner, false, fmt.Errorf("get VirtualMachine %s/%s: %w", owner.Namespace, owner.Name, err)
+	default:
+		return owner, vm.UID != owner.UID, nil
+	}
 }
 
 func (h *Handler) networkOf(lease *v1alpha1.IPLease) (string, error) {
@@ -212,7 +216,7 @@ func (h *Handler) observeNIC(namespace string, config v1alpha1.NetworkConfig, ui
 		return n, nil
 	}
 
-	n.readAddresses()
+	n = n.withAddresses()
 
 	pool, err := kube.PoolOf(h.pools, n.network)
 	if err != nil {
@@ -279,29 +283,33 @@ func previousOf(n nic, status []v1alpha1.NetworkConfigStatus) netip.Addr {
 	return netip.Addr{}
 }
 
-// readAddresses reads the entry's MAC address and wanted address.
-func (n *nic) readAddresses() {
-	if n.config.MACAddress == "" {
+// withAddresses returns the NIC with the entry's MAC address and wanted address
+// read, or with the refusal that says what is wrong with them.
+func (n nic) withAddresses() nic {
+	mac, err := convert.MAC(n.config.MACAddress)
+
+	switch {
+	case err != nil:
+		n.refusal = &refusal{
+			reason:  v1alpha1.ReasonMACInvalid,
+			message: fmt.Sprintf("macAddress %q %s", n.config.MACAddress, err),
+		}
+	case mac.IsZero():
 		n.refusal = &refusal{
 			reason: v1alpha1.ReasonMACUnknown,
 			message: "the NIC has no MAC address yet; it gets an address when the virtual machine has started, " +
 				"or set macAddress on its interface",
 		}
-	} else if mac, err := convert.MAC(n.config.MACAddress); err != nil {
-		n.refusal = &refusal{
-			reason:  v1alpha1.ReasonMACInvalid,
-			message: fmt.Sprintf("macAddress %q %s", n.config.MACAddress, err),
-		}
-	} else {
+	default:
 		n.mac = mac
 	}
 
-	wanted, err := convert.WantedAddress(field.NewPath("ipAddress"), n.config.IPAddress)
-	if err != nil {
-		n.refusal = &refusal{reason: v1alpha1.ReasonAddressInvalid, message: err.Error()}
-
-		return
+	wanted, fieldErr := convert.WantedAddress(field.NewPath("ipAddress"), n.config.IPAddress)
+	if fieldErr != nil {
+		n.refusal = &refusal{reason: v1alpha1.ReasonAddressInvalid, message: fieldErr.Error()}
 	}
 
 	n.wanted = wanted
+
+	return n
 }

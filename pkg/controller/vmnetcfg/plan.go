@@ -2,7 +2,6 @@ package vmnetcfg
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
@@ -219,14 +218,4 @@ func sameMAC(n nic, held heldLease) bool {
 	mac, err := dhcp.ParseMAC(held.lease.Spec.MACAddress)
 
 	return err == nil && mac == n.mac
-}
-
-// address is the address that the NIC holds after the step as planned, or the
-// invalid address.
-func (s *step) address() netip.Addr {
-	if s.lease == nil {
-		return netip.Addr{}
-	}
-
-	return ledger.AddressOf(s.lease)
 }

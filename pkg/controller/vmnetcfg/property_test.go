@@ -84,7 +84,7 @@ func (h *history) wanted() string {
 
 // change is something that people do.
 func (h *history) change() {
-	requests := h.world.requests.All()
+	requests := h.requests.All()
 	if len(requests) < 2 || h.rng.IntN(6) == 0 {
 		h.machines++
 		h.vm(fmt.Sprintf("vm-%d", h.machines), h.nic("a"), h.nic("b"))
@@ -143,7 +143,7 @@ func (h *history) forget(request string, config v1alpha1.NetworkConfig) {
 // end deletes a virtual machine. Its request goes with it, as owner references
 // have it, and its leases as package iplease does it.
 func (h *history) end(name string) {
-	if err := errors.Join(h.world.vms.Delete("vms", name, nil), h.world.requests.Delete("vms", name, nil)); err != nil {
+	if err := errors.Join(h.vms.Delete("vms", name, nil), h.requests.Delete("vms", name, nil)); err != nil {
 		h.t.Fatal(err)
 	}
 
@@ -158,9 +158,9 @@ func (h *history) end(name string) {
 
 // sweep frees the leases of virtual machines that are gone.
 func (h *history) sweep() {
-	for _, lease := range h.world.leases.All() {
-		if _, err := h.world.vms.Get("vms", lease.Spec.Owner.Name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
-			if err := h.world.leases.Delete(lease.Namespace, lease.Name, nil); err != nil {
+	for _, lease := range h.leases.All() {
+		if _, err := h.vms.Get("vms", lease.Spec.Owner.Name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
+			if err := h.leases.Delete(lease.Namespace, lease.Name, nil); err != nil {
 				h.t.Fatal(err)
 			}
 		}
@@ -204,7 +204,7 @@ func (h *history) work() {
 func (h *history) check() {
 	h.t.Helper()
 
-	for _, request := range h.world.requests.All() {
+	for _, request := range h.requests.All() {
 		for i, nic := range request.Status.NetworkConfigs {
 			if nic.AllocatedIPAddress == "" || i >= len(request.Spec.NetworkConfigs) || request.Status.ObservedGeneration != request.Generation {
 				continue
@@ -250,7 +250,7 @@ func (h *history) settled() {
 
 	told := map[string]string{}
 
-	for _, request := range h.world.requests.All() {
+	for _, request := range h.requests.All() {
 		for i, nic := range request.Status.NetworkConfigs {
 			if nic.AllocatedIPAddress == "" {
 				h.excused(request, i)
@@ -264,7 +264,7 @@ func (h *history) settled() {
 	}
 
 	held := map[string]string{}
-	for _, lease := range h.world.leases.All() {
+	for _, lease := range h.leases.All() {
 		held[lease.Name] = lease.Spec.Owner.Name + " " + lease.Spec.Owner.InterfaceName + " " + lease.Spec.MACAddress
 	}
 
@@ -285,7 +285,7 @@ func (h *history) excused(request *requestObject, at int) {
 			h.t.Fatalf("%s: %+v", request.Name, nic)
 		}
 	case v1alpha1.ReasonPoolExhausted:
-		for _, pool := range h.world.pools.All() {
+		for _, pool := range h.pools.All() {
 			if "vms/"+pool.Name != nic.NetworkName {
 				continue
 			}

@@ -155,8 +155,6 @@ func must[T any](object T, err error) T {
 	return object
 }
 
-func flag(value bool) *bool { return &value }
-
 // pool makes a pool for the network of its name. Its range is 10.0.0.2 to .5.
 func (w *world) pool(name string, changes ...func(*poolObject)) {
 	pool := &poolObject{

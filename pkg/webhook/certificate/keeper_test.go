@@ -451,7 +451,7 @@ func TestAuthorityIsReplacedInTime(t *testing.T) {
 
 	// When the old one has ended it is dropped.
 	now = time.Now().AddDate(9, 11, 29)
-	if trusted, err = later.ensureAuthority(t.Context()); err != nil {
+	if _, err = later.ensureAuthority(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 
