@@ -50,7 +50,7 @@ func (s *supervisor) listen(path string) error {
 }
 
 func (s *supervisor) serve(conn net.Conn) {
-	defer conn.Close() //nolint:errcheck // the answer is out
+	defer conn.Close()
 	var o order
 	if err := json.NewDecoder(conn).Decode(&o); err != nil {
 		return
@@ -98,8 +98,8 @@ func call(ctx context.Context, socket string, o order) ([]ServiceStatus, error) 
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", o.Op, o.Service, err)
 	}
-	defer conn.Close()                                      //nolint:errcheck // one request per connection
-	stop := context.AfterFunc(ctx, func() { conn.Close() }) //nolint:errcheck // ends the read
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
 	if err := json.NewEncoder(conn).Encode(o); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", o.Op, o.Service, err)

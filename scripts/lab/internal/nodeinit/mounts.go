@@ -83,11 +83,21 @@ type device struct {
 func (m *mounter) devices(dev string) {
 	m.mount("tmpfs", dev, "tmpfs", unix.MS_NOSUID, "mode=755")
 	list := []device{
-		{"null", unix.S_IFCHR, 1, 3}, {"zero", unix.S_IFCHR, 1, 5}, {"full", unix.S_IFCHR, 1, 7},
-		{"random", unix.S_IFCHR, 1, 8}, {"urandom", unix.S_IFCHR, 1, 9}, {"kmsg", unix.S_IFCHR, 1, 11},
-		{"tty", unix.S_IFCHR, 5, 0}, {"fuse", unix.S_IFCHR, 10, 229}, {"net/tun", unix.S_IFCHR, 10, 200},
-		{"vhost-net", unix.S_IFCHR, 10, 238}, {"loop-control", unix.S_IFCHR, 10, 237},
-		{"loop0", unix.S_IFBLK, 7, 0}, {"loop1", unix.S_IFBLK, 7, 1}, {"loop2", unix.S_IFBLK, 7, 2}, {"loop3", unix.S_IFBLK, 7, 3},
+		{"null", unix.S_IFCHR, 1, 3},
+		{"zero", unix.S_IFCHR, 1, 5},
+		{"full", unix.S_IFCHR, 1, 7},
+		{"random", unix.S_IFCHR, 1, 8},
+		{"urandom", unix.S_IFCHR, 1, 9},
+		{"kmsg", unix.S_IFCHR, 1, 11},
+		{"tty", unix.S_IFCHR, 5, 0},
+		{"fuse", unix.S_IFCHR, 10, 229},
+		{"net/tun", unix.S_IFCHR, 10, 200},
+		{"vhost-net", unix.S_IFCHR, 10, 238},
+		{"loop-control", unix.S_IFCHR, 10, 237},
+		{"loop0", unix.S_IFBLK, 7, 0},
+		{"loop1", unix.S_IFBLK, 7, 1},
+		{"loop2", unix.S_IFBLK, 7, 2},
+		{"loop3", unix.S_IFBLK, 7, 3},
 	}
 	m.do("make "+dev+"/net", func() error { return os.MkdirAll(filepath.Join(dev, "net"), 0o755) })
 	for _, d := range list {

@@ -84,12 +84,12 @@ func (d *daemon) start() error {
 	if err != nil {
 		return err
 	}
-	defer log.Close() //nolint:errcheck // the child has its own
+	defer log.Close()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
 		return err
 	}
-	defer null.Close() //nolint:errcheck // read only
+	defer null.Close()
 	p, err := os.StartProcess(d.Argv[0], d.Argv, &os.ProcAttr{
 		Env: append(os.Environ(), d.Env...), Files: []*os.File{null, log, log}, Sys: &unix.SysProcAttr{Setsid: true},
 	})
