@@ -29,8 +29,7 @@ func TestServerAddressIsAnsweredByItsOwnerOnly(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, guestMAC)
 	g := l.newGuest()
-	g.send(arpAsk(guestMAC, serverAddr))
-	f := g.next("an ARP reply", func(f []byte) bool { return isARP(2)(f) && dhcp.MAC(f[:6]) == guestMAC })
+	f := g.insist(arpAsk(guestMAC, serverAddr), "an ARP reply", func(f []byte) bool { return isARP(2)(f) && dhcp.MAC(f[:6]) == guestMAC })
 	if dhcp.MAC(f[22:28]) != dhcp.MAC(f[6:12]) {
 		t.Errorf("reply says %x from %x", f[22:28], f[6:12])
 	}

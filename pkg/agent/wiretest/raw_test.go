@@ -122,6 +122,28 @@ func (g *guest) next(what string, pick func([]byte) bool) []byte {
 	}
 }
 
+// insist sends f, and again every second as clients do, until a frame comes that
+// pick likes: the agent may not listen to what is not DHCP yet when it is ready.
+func (g *guest) insist(f []byte, what string, pick func([]byte) bool) []byte {
+	g.lab.t.Helper()
+	again := time.NewTicker(time.Second)
+	defer again.Stop()
+	deadline := time.After(patience)
+	g.send(f)
+	for {
+		select {
+		case got := <-g.frames:
+			if pick(got) {
+				return got
+			}
+		case <-again.C:
+			g.send(f)
+		case <-deadline:
+			g.lab.t.Fatalf("waited %s for %s", patience, what)
+		}
+	}
+}
+
 // reply returns the next DHCP message to a client, whoever it is for.
 func (g *guest) reply() ([]byte, *dhcpv4.DHCPv4) {
 	g.lab.t.Helper()
