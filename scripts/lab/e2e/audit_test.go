@@ -60,7 +60,7 @@ func (w *world) writesSince(mark int64) (writes []write, heartbeats int) {
 
 	log, err := os.Open(w.Cluster.AuditLog())
 	w.must(err)
-	defer log.Close() //nolint:errcheck // only read
+	defer log.Close()
 
 	if w.auditMark() < mark {
 		w.t.Fatal("the audit log was rotated meanwhile: run the scenario again")

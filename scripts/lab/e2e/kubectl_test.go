@@ -26,7 +26,7 @@ func TestKubectlAnswers(t *testing.T) {
 		want            map[string]string
 	}{
 		{"which addresses are there, and is the network served", "ippl", "net", map[string]string{
-			"NETWORK": w.namespace + "/net", "CIDR": "172.20.22.0/24", "USED": "1", "AVAILABLE": "0", "AGENTS": "2/2", "AGENTREADY": "True", "REGISTERED": "True",
+			"NETWORK": w.namespace + "/net", "CIDR": "172.20.22.0/24", "USED": "1", "AVAILABLE": "0", "AGENTS": "2/2", "REGISTERED": "True", "CACHEREADY": "True", "AGENTREADY": "True",
 		}},
 		{"which address does the machine have", "vmnetcfg", "web", map[string]string{
 			"VM": "web", "ADDRESSES": "172.20.22.10", "ALLOCATED": "True", "WHY": "1 of 1 NICs hold an address",
