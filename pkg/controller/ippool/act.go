@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -40,14 +42,18 @@ func (h *Handler) applyDeployment(seen observation, do decision) error {
 	}
 
 	if seen.present == nil {
-		_, err := h.deployments.Create(wanted)
-		if err != nil && !apierrors.IsAlreadyExists(err) {
+		created, err := h.deployments.Create(wanted)
+		if apierrors.IsAlreadyExists(err) {
+			return nil // the cache is behind; the watch brings it
+		}
+
+		if err != nil {
 			return fmt.Errorf("create Deployment %s/%s: %w", wanted.Namespace, wanted.Name, err)
 		}
 
 		h.log.Info("agents started", "pool", seen.pool.Namespace+"/"+seen.pool.Name, "deployment", wanted.Name, "replicas", do.replicas)
 
-		return nil
+		return h.createLease(created)
 	}
 
 	// The number of agents is compared by itself: it is what people change.
@@ -70,6 +76,29 @@ func (h *Handler) applyDeployment(seen observation, do decision) error {
 	}
 
 	h.log.Info("agents changed", "pool", seen.pool.Namespace+"/"+seen.pool.Name, "deployment", wanted.Name, "replicas", do.replicas, "image", do.image)
+
+	return nil
+}
+
+// createLease creates the Lease whose holder speaks for the pool's server
+// address. Agents would create it too; ours ends with their Deployment.
+func (h *Handler) createLease(agents *appsv1.Deployment) error {
+	ctx, cancel := context.WithTimeout(context.Background(), callTimeout) //nolint:forbidigo // handlers are given no context
+	defer cancel()
+
+	_, err := h.kube.CoordinationV1().Leases(agents.Namespace).Create(ctx, &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: agents.Namespace,
+			Name:      agents.Name,
+			Labels:    agents.Labels,
+			OwnerReferences: []metav1.OwnerReference{{
+				APIVersion: appsv1.SchemeGroupVersion.String(), Kind: "Deployment", Name: agents.Name, UID: agents.UID,
+			}},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("create Lease %s/%s: %w", agents.Namespace, agents.Name, err)
+	}
 
 	return nil
 }

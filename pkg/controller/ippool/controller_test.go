@@ -141,6 +141,11 @@ func TestUnchangedPoolIsNotWritten(t *testing.T) {
 		t.Errorf("no disruption budget: %v", err)
 	}
 
+	lease, err := f.budgets.CoordinationV1().Leases("system").Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil || len(lease.OwnerReferences) != 1 || lease.OwnerReferences[0].UID != f.deployments.All()[0].UID {
+		t.Errorf("the Lease of the agents is %+v, %v, want one that ends with their Deployment", lease, err)
+	}
+
 	if replicas := *f.deployments.All()[0].Spec.Replicas; replicas != 2 {
 		t.Errorf("%d agents; the witness carries no network", replicas)
 	}
