@@ -20,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/kubernetes"
@@ -149,24 +150,27 @@ func (h *Handler) OnChange(key string, pool *v1alpha1.IPPool) (*v1alpha1.IPPool,
 	}
 
 	if updated != pool {
-		h.announce(updated)
+		h.announce(pool, updated)
 	}
 
 	return updated, nil
 }
 
-// announce writes an Event when the answer to "is it served" has changed.
-func (h *Handler) announce(pool *v1alpha1.IPPool) {
-	for _, condition := range pool.Status.Conditions {
-		if condition.Type != v1alpha1.IPPoolAgentReady {
-			continue
-		}
+// announce writes an Event when the answer to "is it served" has changed. That
+// a new pool's agents have yet to start is nothing to be warned of.
+func (h *Handler) announce(before, pool *v1alpha1.IPPool) {
+	condition := meta.FindStatusCondition(pool.Status.Conditions, v1alpha1.IPPoolAgentReady)
+	if condition == nil {
+		return
+	}
 
-		if condition.Status == metav1.ConditionTrue {
-			h.events.Note(pool, topicAgents, condition.Reason, condition.Message)
-		} else {
-			h.events.Warn(pool, topicAgents, condition.Reason, condition.Message)
-		}
+	starting := condition.Reason == v1alpha1.ReasonAgentsNotReady &&
+		!meta.IsStatusConditionTrue(before.Status.Conditions, v1alpha1.IPPoolAgentReady)
+
+	if condition.Status == metav1.ConditionTrue || starting {
+		h.events.Note(pool, topicAgents, condition.Reason, condition.Message)
+	} else {
+		h.events.Warn(pool, topicAgents, condition.Reason, condition.Message)
 	}
 }
 
