@@ -30,6 +30,8 @@ const (
 	AnnotationManagedDHCP = "network.harvesterhci.io/managed-dhcp"
 	ManagedDHCPEnabled    = "enabled"
 	ManagedDHCPDisabled   = "disabled"
+	// AnnotationComment on a lease is what a person noted about it.
+	AnnotationComment = "network.harvesterhci.io/comment"
 )
 
 // Marks in IPv4Status.Allocated for addresses that no NIC holds
