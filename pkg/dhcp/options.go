@@ -26,6 +26,7 @@ const (
 	optMaxSize          = 57
 	optT1               = 58
 	optT2               = 59
+	optVendorClass      = 60
 	optClientID         = 61
 	optTFTPServer       = 66
 	optBootFile         = 67
@@ -85,6 +86,7 @@ func (t MessageType) String() string {
 type options struct {
 	messageType, requested, serverID, requestList, maxSize []byte
 	clientID, relayInfo, subnet, overload                  []byte
+	hostname, vendorClass                                  []byte
 }
 
 // slot returns where the option is kept, or nil if nobody looks at it.
@@ -108,6 +110,10 @@ func (o *options) slot(code byte) *[]byte {
 		return &o.subnet
 	case optOverload:
 		return &o.overload
+	case optHostname:
+		return &o.hostname
+	case optVendorClass:
+		return &o.vendorClass
 	default:
 		return nil
 	}

@@ -47,6 +47,9 @@ type Result struct {
 	// ForeignServer is the server a client chose instead of this one: with
 	// ReasonForeignServer, evidence of another DHCP server on the network.
 	ForeignServer netip.Addr
+	// Hostname and VendorClass are options 12 and 60 of the request, as the
+	// client wrote them; nil when absent. They are parts of the frame.
+	Hostname, VendorClass []byte
 	// Omitted counts options that did not fit into the reply.
 	Omitted int
 }
@@ -78,7 +81,7 @@ func (s *Snapshot) Respond(frame []byte, facts Facts, buf []byte) Result {
 	if res.Reason = r.interpret(); res.Reason != ReasonNone {
 		return res
 	}
-	res.Request = r.kind
+	res.Request, res.Hostname, res.VendorClass = r.kind, r.options.hostname, r.options.vendorClass
 	if link := r.link(); link.IsValid() && !s.network.Prefix.Contains(link) {
 		res.Reason = ReasonWrongLink
 		return res
