@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/freehold-net/freehold/pkg/dhcp"
+	"github.com/freehold-net/freehold/pkg/observation"
 )
 
 // Agent answers DHCP for one pool. Make one with New.
@@ -24,6 +25,8 @@ type Agent struct {
 	states     *mailbox[State]
 	saves      *mailbox[State]
 	quarantine quarantine
+	seen       observation.Log
+	began      time.Time
 	dhcp       *listener
 	neighbour  *listener
 	announce   chan struct{}
@@ -58,6 +61,7 @@ func New(cfg Config, source Source) (*Agent, error) {
 		cfg: cfg, source: source, log: cfg.Logger.With("pool", cfg.Pool),
 		states: newMailbox[State](), saves: newMailbox[State](),
 		announce: make(chan struct{}, 1),
+		began:    cfg.Now(),
 		replies:  make([]byte, dhcp.ReplyBufferSize),
 		respond:  (*dhcp.Snapshot).Respond,
 	}
@@ -131,6 +135,7 @@ func (a *Agent) handleDHCP(ctx context.Context, s *Socket, frame []byte, aux Aux
 		Fresh: v.live && a.source.Fresh(), Quarantined: a.quarantine.current(now),
 	}, a.replies)
 	a.packets[res.Reason].Add(1)
+	a.seen.Record(now, &res)
 	if res.Omitted > 0 {
 		a.omitted.Add(uint64(res.Omitted))
 	}
@@ -177,6 +182,7 @@ func (a *Agent) apply(state State, live bool) error {
 		return fmt.Errorf("the pool cannot be served: %w", err)
 	}
 	before := a.view.Swap(&view{snapshot: snapshot, generation: state.Generation, live: live})
+	a.seen.Keep(snapshot)
 	if before == nil || before.snapshot.Network().Server != snapshot.Network().Server {
 		a.TakeOver()
 	}

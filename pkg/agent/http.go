@@ -7,15 +7,18 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/freehold-net/freehold/pkg/dhcp"
 	"github.com/freehold-net/freehold/pkg/httpserver"
+	"github.com/freehold-net/freehold/pkg/observation"
 )
 
-// Handler returns the agent's HTTP endpoints: /healthz, /readyz, /leases and
-// /metrics. It may be used before and during Run.
+// Handler returns the agent's HTTP endpoints: /healthz, /readyz, /leases,
+// /observations and /metrics. It may be used before and during Run.
 func (a *Agent) Handler() http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(a) // a's descriptions are constant
@@ -25,6 +28,7 @@ func (a *Agent) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET /readyz", a.serveReady)
 	mux.HandleFunc("GET /leases", a.serveLeases)
+	mux.HandleFunc("GET "+observation.Path, a.serveObservations)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	return mux
 }
@@ -74,6 +78,36 @@ func (a *Agent) serveLeases(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(out) //nolint:errchkjson // the client is gone
+}
+
+// serveObservations tells what was seen of the clients: all of them, or those
+// that the parameter mac names.
+func (a *Agent) serveObservations(w http.ResponseWriter, r *http.Request) {
+	report := observation.Report{Since: a.began.UTC(), Clients: []observation.Client{}}
+	named := r.URL.Query()["mac"]
+	if len(named) > observation.MaxMACs {
+		http.Error(w, fmt.Sprintf("%d values of mac are too many: give at most %d, or none for all clients", len(named), observation.MaxMACs), http.StatusBadRequest)
+		return
+	}
+	if named == nil {
+		report.Clients = a.seen.Clients()
+	}
+	for _, text := range named {
+		mac, err := dhcp.ParseMAC(text)
+		if err != nil {
+			http.Error(w, "parameter mac: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		if client, heard := a.seen.Client(mac); heard {
+			report.Clients = append(report.Clients, client)
+		}
+	}
+	for address := range a.quarantine.current(a.cfg.Now()) {
+		report.Declined = append(report.Declined, address.String())
+	}
+	slices.Sort(report.Declined)
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(report) //nolint:errchkjson // the client is gone
 }
 
 // runHTTP serves the endpoints until ctx ends.
