@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func result(kind dhcp.MessageType, reason dhcp.Reason) *dhcp.Result {
 func granted(reason dhcp.Reason, seconds byte) *dhcp.Result {
 	const headers = 14 + 20 + 8 + 240
 
-	frame := append(make([]byte, 0, headers+10)[:headers], 53, 1, 5, 51, 4, 0, 0, 0, seconds, 255)
+	frame := slices.Concat(make([]byte, headers), []byte{53, 1, 5, 51, 4, 0, 0, 0, seconds, 255})
 	r := result(dhcp.Request, reason)
 	r.Frames[0], r.Count = frame, 1
 
