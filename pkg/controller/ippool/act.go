@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/kube"
 )
 
 // callTimeout bounds a call of the plain client, whose methods take a context
@@ -155,10 +156,10 @@ func (h *Handler) applyBudget(pool *v1alpha1.IPPool, wanted bool) error {
 	one := intstr.FromInt32(1)
 
 	return h.setBudget(name, &policyv1.PodDisruptionBudget{
-		ObjectMeta: metav1.ObjectMeta{Namespace: h.config.Namespace, Name: name, Labels: agentLabels(pool)},
+		ObjectMeta: metav1.ObjectMeta{Namespace: h.config.Namespace, Name: name, Labels: kube.AgentLabels(pool)},
 		Spec: policyv1.PodDisruptionBudgetSpec{
 			MaxUnavailable: &one,
-			Selector:       &metav1.LabelSelector{MatchLabels: agentLabels(pool)},
+			Selector:       &metav1.LabelSelector{MatchLabels: kube.AgentLabels(pool)},
 		},
 	})
 }

@@ -298,7 +298,7 @@ func sortedNodes(pods []*corev1.Pod) []string {
 	var nodes []string
 
 	for _, pod := range pods {
-		if pod.DeletionTimestamp.IsZero() && podReady(pod) {
+		if pod.DeletionTimestamp.IsZero() && kube.PodReady(pod) {
 			nodes = append(nodes, pod.Spec.NodeName)
 		}
 	}
@@ -306,14 +306,4 @@ func sortedNodes(pods []*corev1.Pod) []string {
 	slices.Sort(nodes)
 
 	return nodes
-}
-
-func podReady(pod *corev1.Pod) bool {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-
-	return false
 }

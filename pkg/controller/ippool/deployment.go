@@ -65,25 +65,6 @@ func agentName(pool *v1alpha1.IPPool) string {
 	return kube.Shorten(pool.Namespace+"-"+pool.Name, agentNameLimit) + "-agent-" + hex.EncodeToString(sum[:])[:6]
 }
 
-// agentLabels select the agents of one pool.
-func agentLabels(pool *v1alpha1.IPPool) map[string]string {
-	return map[string]string{
-		v1alpha1.LabelComponent:     v1alpha1.ComponentAgent,
-		v1alpha1.LabelPoolNamespace: pool.Namespace,
-		v1alpha1.LabelPoolName:      kube.LabelValue(pool.Name),
-	}
-}
-
-// clusterNetworkLabel is the label of the nodes that carry the network, or ""
-// for a network that is on every node.
-func clusterNetworkLabel(network *nadv1.NetworkAttachmentDefinition) string {
-	if name := network.Labels[utils.KeyClusterNetworkLabel]; name != "" {
-		return utils.GetLabelKeyOfClusterNetwork(name)
-	}
-
-	return ""
-}
-
 // deployment returns the Deployment of the pool's agents. A new agent is ready
 // before an old one stops, and each is on a node of its own.
 func deployment(pool *v1alpha1.IPPool, network *nadv1.NetworkAttachmentDefinition, config AgentConfig, image string, replicas int32) (*appsv1.Deployment, error) {
@@ -94,7 +75,7 @@ func deployment(pool *v1alpha1.IPPool, network *nadv1.NetworkAttachmentDefinitio
 		return nil, fmt.Errorf("encode network selection: %w", err)
 	}
 
-	labels := agentLabels(pool)
+	labels := kube.AgentLabels(pool)
 	none, one := intstr.FromInt32(0), intstr.FromInt32(1)
 	history := int32(2)
 
@@ -168,7 +149,7 @@ func podSpec(pool *v1alpha1.IPPool, network *nadv1.NetworkAttachmentDefinition, 
 		spec.ImagePullSecrets = append(spec.ImagePullSecrets, corev1.LocalObjectReference{Name: secret})
 	}
 
-	if label := clusterNetworkLabel(network); label != "" {
+	if label := kube.ClusterNetworkLabel(network); label != "" {
 		spec.Affinity = &corev1.Affinity{NodeAffinity: &corev1.NodeAffinity{
 			RequiredDuringSchedulingIgnoredDuringExecution: &corev1.NodeSelector{
 				NodeSelectorTerms: []corev1.NodeSelectorTerm{{
@@ -190,7 +171,7 @@ func spread(pool *v1alpha1.IPPool) corev1.TopologySpreadConstraint {
 		MaxSkew:           1,
 		TopologyKey:       corev1.LabelHostname,
 		WhenUnsatisfiable: corev1.DoNotSchedule,
-		LabelSelector:     &metav1.LabelSelector{MatchLabels: agentLabels(pool)},
+		LabelSelector:     &metav1.LabelSelector{MatchLabels: kube.AgentLabels(pool)},
 		MatchLabelKeys:    []string{appsv1.DefaultDeploymentUniqueLabelKey},
 	}
 }

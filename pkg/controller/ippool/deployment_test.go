@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/kube"
 )
 
 func someConfig() AgentConfig {
@@ -47,7 +48,7 @@ func TestDeployment(t *testing.T) {
 
 	spread := pod.TopologySpreadConstraints[0]
 	if spread.TopologyKey != "kubernetes.io/hostname" || spread.WhenUnsatisfiable != corev1.DoNotSchedule || spread.MaxSkew != 1 ||
-		!cmp.Equal(spread.MatchLabelKeys, []string{"pod-template-hash"}) || !cmp.Equal(spread.LabelSelector.MatchLabels, agentLabels(somePool())) {
+		!cmp.Equal(spread.MatchLabelKeys, []string{"pod-template-hash"}) || !cmp.Equal(spread.LabelSelector.MatchLabels, kube.AgentLabels(somePool())) {
 		t.Errorf("spread is %+v", spread)
 	}
 
@@ -173,7 +174,7 @@ func TestAgentNames(t *testing.T) {
 			t.Errorf("%s (%d): %v", name, len(name), problems)
 		}
 
-		for label, value := range agentLabels(pool) {
+		for label, value := range kube.AgentLabels(pool) {
 			if problems := validation.IsValidLabelValue(value); len(problems) > 0 {
 				t.Errorf("label %s=%s: %v", label, value, problems)
 			}

@@ -51,7 +51,7 @@ func (h *Handler) observe(pool *v1alpha1.IPPool) (observation, error) {
 		seen.present = present
 	}
 
-	pods, err := h.pods.List(h.config.Namespace, labels.SelectorFromSet(agentLabels(pool)))
+	pods, err := h.pods.List(h.config.Namespace, labels.SelectorFromSet(kube.AgentLabels(pool)))
 	if err != nil {
 		return observation{}, fmt.Errorf("list agents: %w", err)
 	}
@@ -92,7 +92,7 @@ func (h *Handler) observeNetwork(seen *observation) error {
 	}
 
 	selector := labels.Everything()
-	if label := clusterNetworkLabel(seen.network); label != "" {
+	if label := kube.ClusterNetworkLabel(seen.network); label != "" {
 		selector = labels.SelectorFromSet(labels.Set{label: "true"})
 	}
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/ipam"
+	"github.com/freehold-net/freehold/pkg/kube"
 )
 
 // defaultReplicas is how many agents a pool has unless it says otherwise: one
@@ -292,7 +293,7 @@ func agentReady(seen observation, do decision) metav1.Condition {
 	default:
 		condition.Reason = v1alpha1.ReasonAgentsNotReady
 		condition.Message = fmt.Sprintf("none of %d agents answers yet; see the Pods with label %s=%s",
-			do.replicas, v1alpha1.LabelPoolName, agentLabels(seen.pool)[v1alpha1.LabelPoolName])
+			do.replicas, v1alpha1.LabelPoolName, kube.AgentLabels(seen.pool)[v1alpha1.LabelPoolName])
 	}
 
 	return condition

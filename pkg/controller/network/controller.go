@@ -14,6 +14,7 @@ import (
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/kube"
+	"github.com/freehold-net/freehold/pkg/netpool"
 )
 
 const (
@@ -88,26 +89,26 @@ func (h *Handler) OnChange(key string, network *nadv1.NetworkAttachmentDefinitio
 		return network, fmt.Errorf("find pools of network %s: %w", key, err)
 	}
 
-	do := plan(network, len(pools) > 0, h.managedByDefault)
-	if do.create == nil {
+	do := netpool.Plan(network, len(pools) > 0, h.managedByDefault)
+	if do.Create == nil {
 		h.refuse(network, do)
 
 		return network, nil
 	}
 
-	pool, err := h.pools.Create(do.create)
+	pool, err := h.pools.Create(do.Create)
 
 	switch {
 	case apierrors.IsAlreadyExists(err):
 		// Either the cache is behind, or the name is taken by another
 		// network's pool; then a person has to choose another one.
-		return network, h.nameTaken(network, do.create)
+		return network, h.nameTaken(network, do.Create)
 	case apierrors.IsInvalid(err), apierrors.IsForbidden(err):
 		h.events.Warn(network, topicPool, v1alpha1.ReasonPoolNotCreated, "no IPPool is made: "+err.Error())
 
 		return network, nil
 	case err != nil:
-		return network, fmt.Errorf("create IPPool %s/%s: %w", do.create.Namespace, do.create.Name, err)
+		return network, fmt.Errorf("create IPPool %s/%s: %w", do.Create.Namespace, do.Create.Name, err)
 	}
 
 	h.log.Info("pool created", "pool", key, "cidr", pool.Spec.IPv4Config.CIDR, "server", pool.Spec.IPv4Config.ServerIP)
@@ -118,13 +119,13 @@ func (h *Handler) OnChange(key string, network *nadv1.NetworkAttachmentDefinitio
 	return network, nil
 }
 
-func (h *Handler) refuse(network *nadv1.NetworkAttachmentDefinition, do decision) {
+func (h *Handler) refuse(network *nadv1.NetworkAttachmentDefinition, do netpool.Decision) {
 	switch {
-	case do.refusal == "":
-	case do.warning:
-		h.events.Warn(network, topicPool, v1alpha1.ReasonPoolNotCreated, do.refusal)
+	case !do.Tell:
+	case do.Warning:
+		h.events.Warn(network, topicPool, v1alpha1.ReasonPoolNotCreated, do.Why)
 	default:
-		h.events.Note(network, topicPool, v1alpha1.ReasonPoolNotCreated, do.refusal)
+		h.events.Note(network, topicPool, v1alpha1.ReasonPoolNotCreated, do.Why)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/harvester/harvester-network-controller/pkg/utils"
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +16,17 @@ import (
 	"github.com/freehold-net/freehold/pkg/apitest"
 	"github.com/freehold-net/freehold/pkg/kube"
 )
+
+const manual = `{"mode":"manual","cidr":"192.168.48.0/24","gateway":"192.168.48.1"}`
+
+// vmNetwork is a Harvester VM network with that route.
+func vmNetwork(route string) *nadv1.NetworkAttachmentDefinition {
+	return &nadv1.NetworkAttachmentDefinition{ObjectMeta: metav1.ObjectMeta{
+		Namespace: "default", Name: "net-48", UID: "net-uid",
+		Labels:      map[string]string{utils.KeyNetworkType: string(utils.L2VlanNetwork)},
+		Annotations: map[string]string{utils.KeyNetworkRoute: route},
+	}}
+}
 
 type fixture struct {
 	*Handler

@@ -109,7 +109,7 @@ func (h *Handler) observe(vm *kubevirtv1.VirtualMachine) (observation, error) {
 		vmi = nil
 	}
 
-	nics, problems := nicsOf(vm, vmi)
+	nics, problems := kube.NICsOf(vm, vmi)
 	h.events.Warn(vm, "annotations", v1alpha1.ReasonAnnotationInvalid, strings.Join(problems, "; "))
 
 	requests, err := h.byVM.GetByIndex(kube.IndexRequestByVM, vm.Namespace+"/"+vm.Name)
@@ -120,9 +120,9 @@ func (h *Handler) observe(vm *kubevirtv1.VirtualMachine) (observation, error) {
 	seen := observation{vm: vm, nics: nics, requests: requests}
 
 	for _, n := range nics {
-		pool, err := kube.PoolOf(h.pools, n.network)
+		pool, err := kube.PoolOf(h.pools, n.Network)
 		if err != nil {
-			return observation{}, fmt.Errorf("find pool of network %s: %w", n.network, err)
+			return observation{}, fmt.Errorf("find pool of network %s: %w", n.Network, err)
 		}
 
 		seen.managed = seen.managed || pool != nil

@@ -9,6 +9,7 @@ import (
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/kube"
 )
 
 // device is one interface of a virtual machine as tests write it: its name, its
@@ -77,90 +78,90 @@ func TestNICs(t *testing.T) {
 		name string
 		vm   *kubevirtv1.VirtualMachine
 		vmi  *kubevirtv1.VirtualMachineInstance
-		want []nic
+		want []kube.NIC
 		// problem is part of the only problem; "" for none.
 		problem string
 	}{
 		{
 			name: "MAC address in the spec", vm: machine(nil, device{"eth0", "vms/net", macA, ""}),
-			want: []nic{{"eth0", "vms/net", macA, ""}},
+			want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}},
 		},
 		{
 			name: "MAC address in the annotation", vm: machine(annotated(`{"eth0":"52-54-00-00-00-0B"}`), device{"eth0", "vms/net", "", ""}),
-			want: []nic{{"eth0", "vms/net", macB, ""}},
+			want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macB}},
 		},
 		{
 			name: "in both: the spec counts", vm: machine(annotated(`{"eth0":"`+macB+`"}`), device{"eth0", "vms/net", macA, ""}),
-			want: []nic{{"eth0", "vms/net", macA, ""}},
+			want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}},
 		},
 		{
 			name: "an annotation that is no JSON is told and the rest stands",
 			vm:   machine(annotated(`{"eth0":`), device{"eth0", "vms/net", macA, ""}, device{"eth1", "vms/net", "", ""}),
-			want: []nic{{"eth0", "vms/net", macA, ""}, {"eth1", "vms/net", "", ""}}, problem: "is not a JSON object",
+			want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}, {Name: "eth1", Network: "vms/net"}}, problem: "is not a JSON object",
 		},
 		{
 			name: "one bad MAC address of the annotation does not hide the others",
 			vm:   machine(annotated(`{"eth0":"x","eth1":"`+macB+`"}`), device{"eth0", "vms/net", "", ""}, device{"eth1", "vms/net", "", ""}),
-			want: []nic{{"eth0", "vms/net", "", ""}, {"eth1", "vms/net", macB, ""}}, problem: `interface "eth0"`,
+			want: []kube.NIC{{Name: "eth0", Network: "vms/net"}, {Name: "eth1", Network: "vms/net", MAC: macB}}, problem: `interface "eth0"`,
 		},
 		{
 			name: "MAC address in the instance's spec", vm: machine(nil, device{"eth0", "vms/net", "", ""}),
-			vmi: instance("vm-uid", both, nil), want: []nic{{"eth0", "vms/net", macB, ""}},
+			vmi: instance("vm-uid", both, nil), want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macB}},
 		},
 		{
 			name: "MAC address in the instance's status", vm: machine(nil, device{"eth0", "vms/net", "", ""}),
-			vmi: instance("vm-uid", nil, both), want: []nic{{"eth0", "vms/net", macB, ""}},
+			vmi: instance("vm-uid", nil, both), want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macB}},
 		},
 		{
 			name: "in both: the instance's spec counts", vm: machine(nil, device{"eth0", "vms/net", "", ""}),
-			vmi: instance("vm-uid", map[string]string{"eth0": macC}, both), want: []nic{{"eth0", "vms/net", macC, ""}},
+			vmi: instance("vm-uid", map[string]string{"eth0": macC}, both), want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macC}},
 		},
 		{
 			name: "the annotation counts before the instance", vm: machine(annotated(`{"eth0":"`+macA+`"}`), device{"eth0", "vms/net", "", ""}),
-			vmi: instance("vm-uid", both, both), want: []nic{{"eth0", "vms/net", macA, ""}},
+			vmi: instance("vm-uid", both, both), want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}},
 		},
 		{
 			name: "the instance of an earlier virtual machine tells nothing", vm: machine(nil, device{"eth0", "vms/net", "", ""}),
-			vmi: instance("earlier", both, both), want: []nic{{"eth0", "vms/net", "", ""}},
+			vmi: instance("earlier", both, both), want: []kube.NIC{{Name: "eth0", Network: "vms/net"}},
 		},
 		{
 			name: "state absent is a removed NIC", vm: machine(nil, device{"eth0", "vms/net", macA, "absent"}, device{"eth1", "vms/net", macB, "up"}),
-			want: []nic{{"eth1", "vms/net", macB, ""}},
+			want: []kube.NIC{{Name: "eth1", Network: "vms/net", MAC: macB}},
 		},
 		{
 			name: "a network without a namespace is in the virtual machine's", vm: machine(nil, device{"eth0", "net", macA, ""}),
-			want: []nic{{"eth0", "vms/net", macA, ""}},
+			want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}},
 		},
 		{
 			name: "a network of another namespace", vm: machine(nil, device{"eth0", "default/net", macA, ""}),
-			want: []nic{{"eth0", "default/net", macA, ""}},
+			want: []kube.NIC{{Name: "eth0", Network: "default/net", MAC: macA}},
 		},
 		{name: "the pod network is none of ours", vm: machine(nil, device{"default", "pod", macA, ""})},
 		{name: "an interface without a network is none", vm: machine(nil, device{"eth0", "", macA, ""})},
 		{
 			name: "of two interfaces of one name the first counts",
 			vm:   machine(nil, device{"eth0", "vms/net", macA, ""}, device{"eth0", "vms/net", macB, ""}),
-			want: []nic{{"eth0", "vms/net", macA, ""}},
+			want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}},
 		},
 		{
 			name: "order is that of the interfaces",
 			vm:   machine(nil, device{"z", "c", macA, ""}, device{"a", "b", macB, ""}, device{"m", "a", macC, ""}),
-			want: []nic{{"z", "vms/c", macA, ""}, {"a", "vms/b", macB, ""}, {"m", "vms/a", macC, ""}},
+			want: []kube.NIC{{Name: "z", Network: "vms/c", MAC: macA}, {Name: "a", Network: "vms/b", MAC: macB}, {Name: "m", Network: "vms/a", MAC: macC}},
 		},
 		{
 			name: "a wanted address is passed on as it is written",
 			vm:   machine(map[string]string{v1alpha1.AnnotationStaticIPPrefix + "eth0": "ten"}, device{"eth0", "net", macA, ""}),
-			want: []nic{{"eth0", "vms/net", macA, "ten"}},
+			want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA, Wanted: "ten"}},
 		},
 		{
 			name: "one that no address is as long as would spoil the whole request",
 			vm: machine(map[string]string{v1alpha1.AnnotationStaticIPPrefix + "eth0": strings.Repeat("1", 46)},
 				device{"eth0", "net", macA, ""}),
-			want: []nic{{"eth0", "vms/net", macA, ""}}, problem: "static-ip.harvesterhci.io/eth0",
+			want: []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}}, problem: "static-ip.harvesterhci.io/eth0",
 		},
 		{
 			name: "a network name that is none", vm: machine(nil, device{"eth0", "a/b/c", macA, ""}),
-			want: []nic{{"eth0", "a/b/c", macA, ""}}, problem: `networks[eth0].multus.networkName "a/b/c" is not a network`,
+			want: []kube.NIC{{Name: "eth0", Network: "a/b/c", MAC: macA}}, problem: `networks[eth0].multus.networkName "a/b/c" is not a network`,
 		},
 		{name: "a virtual machine without a template", vm: &kubevirtv1.VirtualMachine{}},
 	}
@@ -170,9 +171,9 @@ func TestNICs(t *testing.T) {
 			t.Parallel()
 
 			vm, vmi := tc.vm.DeepCopy(), tc.vmi.DeepCopy()
-			got, problems := nicsOf(tc.vm, tc.vmi)
+			got, problems := kube.NICsOf(tc.vm, tc.vmi)
 
-			if diff := cmp.Diff(tc.want, got, cmp.AllowUnexported(nic{})); diff != "" {
+			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("NICs (-want +got):\n%s", diff)
 			}
 

@@ -17,7 +17,7 @@ import (
 type observation struct {
 	vm *kubevirtv1.VirtualMachine
 	// nics are its interfaces on Multus networks.
-	nics []nic
+	nics []kube.NIC
 	// managed tells whether at least one of their networks has a pool.
 	managed bool
 	// requests are all requests that name the virtual machine.
@@ -69,7 +69,7 @@ func plan(seen observation) decision {
 	return result
 }
 
-func newRequest(vm *kubevirtv1.VirtualMachine, nics []nic) *v1alpha1.VirtualMachineNetworkConfig {
+func newRequest(vm *kubevirtv1.VirtualMachine, nics []kube.NIC) *v1alpha1.VirtualMachineNetworkConfig {
 	return &v1alpha1.VirtualMachineNetworkConfig{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace:       vm.Namespace,
@@ -96,7 +96,7 @@ func ownerReference(vm *kubevirtv1.VirtualMachine) metav1.OwnerReference {
 }
 
 // updated returns the request as it should be, or nil if it is so already.
-func updated(vm *kubevirtv1.VirtualMachine, current *v1alpha1.VirtualMachineNetworkConfig, nics []nic) *v1alpha1.VirtualMachineNetworkConfig {
+func updated(vm *kubevirtv1.VirtualMachine, current *v1alpha1.VirtualMachineNetworkConfig, nics []kube.NIC) *v1alpha1.VirtualMachineNetworkConfig {
 	wanted := current.DeepCopy()
 	wanted.Spec.NetworkConfigs = merge(vm.Namespace, nics, convert.NetworkConfigs(current))
 	wanted.Spec.NetworkConfig = nil
@@ -123,29 +123,29 @@ func updated(vm *kubevirtv1.VirtualMachine, current *v1alpha1.VirtualMachineNetw
 // that match no NIC. What a user set stays: the wanted address of an entry is
 // replaced only by the annotation, and dropped only when the NIC moves to
 // another network, where it would mean something else.
-func merge(namespace string, nics []nic, current []v1alpha1.NetworkConfig) []v1alpha1.NetworkConfig {
+func merge(namespace string, nics []kube.NIC, current []v1alpha1.NetworkConfig) []v1alpha1.NetworkConfig {
 	rest := slices.Clone(current)
 	merged := make([]v1alpha1.NetworkConfig, 0, len(nics))
 
 	for _, n := range nics {
-		entry := v1alpha1.NetworkConfig{InterfaceName: n.name, NetworkName: n.network, MACAddress: n.mac}
+		entry := v1alpha1.NetworkConfig{InterfaceName: n.Name, NetworkName: n.Network, MACAddress: n.MAC}
 
 		if at := match(n, rest); at >= 0 {
 			old := rest[at]
 			rest = slices.Delete(rest, at, at+1)
 
-			if kube.NetworkKey(old.NetworkName, namespace) == n.network {
+			if kube.NetworkKey(old.NetworkName, namespace) == n.Network {
 				entry.IPAddress = old.IPAddress
 			}
 			// A NIC whose MAC address only its running instance knew keeps it
 			// while it is stopped, and one spelling is not changed to another.
-			if n.mac == "" || sameMAC(n.mac, old.MACAddress) {
+			if n.MAC == "" || sameMAC(n.MAC, old.MACAddress) {
 				entry.MACAddress = old.MACAddress
 			}
 		}
 
-		if n.wanted != "" {
-			wanted := n.wanted
+		if n.Wanted != "" {
+			wanted := n.Wanted
 			entry.IPAddress = &wanted
 		}
 
@@ -163,14 +163,14 @@ func merge(namespace string, nics []nic, current []v1alpha1.NetworkConfig) []v1a
 
 // match finds the entry of the NIC: by its name, else by its MAC address among
 // the entries that a user wrote.
-func match(n nic, entries []v1alpha1.NetworkConfig) int {
-	at := slices.IndexFunc(entries, func(entry v1alpha1.NetworkConfig) bool { return entry.InterfaceName == n.name })
+func match(n kube.NIC, entries []v1alpha1.NetworkConfig) int {
+	at := slices.IndexFunc(entries, func(entry v1alpha1.NetworkConfig) bool { return entry.InterfaceName == n.Name })
 	if at >= 0 {
 		return at
 	}
 
 	return slices.IndexFunc(entries, func(entry v1alpha1.NetworkConfig) bool {
-		return entry.InterfaceName == "" && n.mac != "" && sameMAC(n.mac, entry.MACAddress)
+		return entry.InterfaceName == "" && n.MAC != "" && sameMAC(n.MAC, entry.MACAddress)
 	})
 }
 

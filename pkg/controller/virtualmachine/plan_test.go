@@ -10,6 +10,7 @@ import (
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/kube"
 )
 
 func vmUID(text string) types.UID { return types.UID(text) }
@@ -31,80 +32,80 @@ func TestMerge(t *testing.T) {
 
 	tests := []struct {
 		name    string
-		nics    []nic
+		nics    []kube.NIC
 		current entries
 		want    entries
 	}{
-		{"new", []nic{{"eth0", "vms/net", macA, ""}}, nil, entries{entry("eth0", "vms/net", macA, "")}},
+		{"new", []kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}}, nil, entries{entry("eth0", "vms/net", macA, "")}},
 		{
 			"what the user wants stays",
-			[]nic{{"eth0", "vms/net", macA, ""}},
+			[]kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}},
 			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
 			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
 		},
 		{
 			"the annotation sets it",
-			[]nic{{"eth0", "vms/net", macA, "10.0.0.8"}},
+			[]kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA, Wanted: "10.0.0.8"}},
 			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
 			entries{entry("eth0", "vms/net", macA, "10.0.0.8")},
 		},
 		{
 			"on another network it means nothing",
-			[]nic{{"eth0", "vms/new", macA, ""}},
+			[]kube.NIC{{Name: "eth0", Network: "vms/new", MAC: macA}},
 			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
 			entries{entry("eth0", "vms/new", macA, "")},
 		},
 		{
 			"a network in another spelling is the same",
-			[]nic{{"eth0", "vms/net", macA, ""}},
+			[]kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}},
 			entries{entry("eth0", "net", macA, "10.0.0.9")},
 			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
 		},
 		{
 			"a user's entry for the NIC's MAC address becomes the NIC's",
-			[]nic{{"eth0", "vms/net", macA, ""}},
+			[]kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}},
 			entries{entry("", "vms/net", "52-54-00-00-00-0A", "10.0.0.9")},
 			entries{entry("eth0", "vms/net", "52-54-00-00-00-0A", "10.0.0.9")},
 		},
 		{
 			"a user's entry for no NIC stays, behind the NICs",
-			[]nic{{"eth0", "vms/net", macA, ""}},
+			[]kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}},
 			entries{entry("", "vms/net", macC, "10.0.0.9"), entry("eth0", "vms/net", macA, "")},
 			entries{entry("eth0", "vms/net", macA, ""), entry("", "vms/net", macC, "10.0.0.9")},
 		},
 		{
 			"a removed NIC goes",
-			[]nic{{"eth1", "vms/net", macB, ""}},
+			[]kube.NIC{{Name: "eth1", Network: "vms/net", MAC: macB}},
 			entries{entry("eth0", "vms/net", macA, ""), entry("eth1", "vms/net", macB, "")},
 			entries{entry("eth1", "vms/net", macB, "")},
 		},
 		{
 			"a stopped machine keeps the MAC address that its instance had",
-			[]nic{{"eth0", "vms/net", "", ""}},
+			[]kube.NIC{{Name: "eth0", Network: "vms/net"}},
 			entries{entry("eth0", "vms/net", macA, "")},
 			entries{entry("eth0", "vms/net", macA, "")},
 		},
 		{
 			"another MAC address",
-			[]nic{{"eth0", "vms/net", macB, ""}},
+			[]kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macB}},
 			entries{entry("eth0", "vms/net", macA, "10.0.0.9")},
 			entries{entry("eth0", "vms/net", macB, "10.0.0.9")},
 		},
 		{
 			"one spelling is not changed to another",
-			[]nic{{"eth0", "vms/net", macA, ""}},
+			[]kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}},
 			entries{entry("eth0", "vms/net", "52:54:00:00:00:0A", "")},
 			entries{entry("eth0", "vms/net", "52:54:00:00:00:0A", "")},
 		},
 		{
 			"the virtual machine's order",
-			[]nic{{"z", "vms/net", macA, ""}, {"a", "vms/net", macB, ""}},
+			[]kube.NIC{{Name: "z", Network: "vms/net", MAC: macA}, {Name: "a", Network: "vms/net", MAC: macB}},
 			entries{entry("a", "vms/net", macB, ""), entry("z", "vms/net", macA, "")},
 			entries{entry("z", "vms/net", macA, ""), entry("a", "vms/net", macB, "")},
 		},
 		{
 			"the name counts before the MAC address",
-			[]nic{{"eth0", "vms/net", macA, ""}, {"eth1", "vms/net", macB, ""}},
+			[]kube.NIC{{Name: "eth0", Network: "vms/net", MAC: macA}, {Name: "eth1", Network: "vms/net", MAC: macB}},
 			entries{entry("", "vms/net", macA, "10.0.0.3"), entry("eth0", "vms/net", macA, "10.0.0.2")},
 			entries{entry("eth0", "vms/net", macA, "10.0.0.2"), entry("eth1", "vms/net", macB, ""), entry("", "vms/net", macA, "10.0.0.3")},
 		},
@@ -206,7 +207,7 @@ func TestPlan(t *testing.T) {
 			t.Parallel()
 
 			vm := machine(nil, device{"eth0", "vms/net", macA, ""})
-			nics, _ := nicsOf(vm, nil)
+			nics, _ := kube.NICsOf(vm, nil)
 			do := plan(observation{vm: vm, nics: nics, managed: tc.managed, requests: tc.requests})
 
 			var removed strings.Builder
@@ -255,12 +256,12 @@ func TestUnchangedMachineIsNotWritten(t *testing.T) {
 	}, device{"c", "net", "", ""}, device{"a", "vms/other", macA, ""}, device{"b", "net", "", ""})
 	vmi := instance("vm-uid", map[string]string{"a": macA, "b": macB, "c": macC}, map[string]string{"c": macC})
 
-	nics, _ := nicsOf(vm, vmi)
+	nics, _ := kube.NICsOf(vm, vmi)
 	made := plan(observation{vm: vm, nics: nics, managed: true}).create
 	made.UID = "uid"
 
 	for pass := range 100 {
-		nics, _ := nicsOf(vm, vmi)
+		nics, _ := kube.NICsOf(vm, vmi)
 
 		do := plan(observation{vm: vm, nics: nics, managed: true, requests: []*v1alpha1.VirtualMachineNetworkConfig{made}})
 		if do.create != nil || do.update != nil || len(do.remove) > 0 {
@@ -279,7 +280,7 @@ func TestOldSpellingIsMoved(t *testing.T) {
 	before := old.DeepCopy()
 
 	vm := machine(nil, device{"eth0", "vms/net", macA, ""})
-	nics, _ := nicsOf(vm, nil)
+	nics, _ := kube.NICsOf(vm, nil)
 	do := plan(observation{vm: vm, nics: nics, requests: []*v1alpha1.VirtualMachineNetworkConfig{old}})
 
 	want := v1alpha1.VirtualMachineNetworkConfigSpec{

@@ -1,4 +1,4 @@
-package virtualmachine
+package kube
 
 import (
 	"fmt"
@@ -8,7 +8,6 @@ import (
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/convert"
 	"github.com/freehold-net/freehold/pkg/dhcp"
-	"github.com/freehold-net/freehold/pkg/kube"
 )
 
 // maxWanted is the length of the longest address. The schema of requests allows
@@ -16,19 +15,19 @@ import (
 // Shorter mistakes are told on the NIC.
 const maxWanted = 45
 
-// nic is one interface of a virtual machine that is on a Multus network.
-type nic struct {
-	// name is the interface's name in the virtual machine's spec.
-	name string
-	// network is the NetworkAttachmentDefinition as "namespace/name".
-	network string
-	// mac is the MAC address as it was written, or "" if nobody knows it yet.
-	mac string
-	// wanted is the address that the static-ip annotation asks for, or "".
-	wanted string
+// NIC is one interface of a virtual machine that is on a Multus network.
+type NIC struct {
+	// Name is the interface's name in the virtual machine's spec.
+	Name string
+	// Network is the NetworkAttachmentDefinition as "namespace/name".
+	Network string
+	// MAC is the MAC address as it was written, or "" if nobody knows it yet.
+	MAC string
+	// Wanted is the address that the static-ip annotation asks for, or "".
+	Wanted string
 }
 
-// nicsOf returns the NICs of the virtual machine in the order of its spec, and
+// NICsOf returns the NICs of the virtual machine in the order of its spec, and
 // what in its annotations could not be read, in plain words.
 //
 // The MAC address is taken from the interface; else from the annotation that
@@ -36,7 +35,7 @@ type nic struct {
 // there is one (harvester/harvester#9212). An interface whose state is absent
 // is a NIC that was removed (harvester/harvester#7042). Interfaces without a
 // network and networks without an interface are none.
-func nicsOf(vm *kubevirtv1.VirtualMachine, vmi *kubevirtv1.VirtualMachineInstance) (nics []nic, problems []string) {
+func NICsOf(vm *kubevirtv1.VirtualMachine, vmi *kubevirtv1.VirtualMachineInstance) (nics []NIC, problems []string) {
 	if vm.Spec.Template == nil {
 		return nil, nil
 	}
@@ -65,7 +64,7 @@ func nicsOf(vm *kubevirtv1.VirtualMachine, vmi *kubevirtv1.VirtualMachineInstanc
 
 		seen[device.Name] = true
 
-		key := kube.NetworkKey(network, vm.Namespace)
+		key := NetworkKey(network, vm.Namespace)
 		if key == "" {
 			problems = append(problems, fmt.Sprintf(
 				"spec.template.spec.networks[%s].multus.networkName %q is not a network; write it as namespace/name or name", device.Name, network))
@@ -82,11 +81,11 @@ func nicsOf(vm *kubevirtv1.VirtualMachine, vmi *kubevirtv1.VirtualMachineInstanc
 			wanted = ""
 		}
 
-		nics = append(nics, nic{
-			name:    device.Name,
-			network: key,
-			mac:     firstSet(device.MacAddress, spell(annotated[device.Name]), running[device.Name]),
-			wanted:  wanted,
+		nics = append(nics, NIC{
+			Name:    device.Name,
+			Network: key,
+			MAC:     firstSet(device.MacAddress, spell(annotated[device.Name]), running[device.Name]),
+			Wanted:  wanted,
 		})
 	}
 

@@ -1,4 +1,4 @@
-package network
+package netpool
 
 import (
 	"strings"
@@ -132,11 +132,11 @@ func TestPlan(t *testing.T) {
 			t.Parallel()
 
 			before := tc.network.DeepCopy()
-			do := plan(tc.network, tc.has, !tc.off)
+			do := Plan(tc.network, tc.has, !tc.off)
 
 			created := ""
 
-			if pool := do.create; pool != nil {
+			if pool := do.Create; pool != nil {
 				c := pool.Spec.IPv4Config
 				created = c.ServerIP + " " + c.Pool.Start + "-" + c.Pool.End + " " + c.Router
 
@@ -150,8 +150,13 @@ func TestPlan(t *testing.T) {
 				t.Errorf("created %q, want %q", created, tc.created)
 			}
 
-			if (do.refusal == "") != (tc.refusal == "") || !strings.Contains(do.refusal, tc.refusal) || do.warning != tc.warning {
-				t.Errorf("refusal is %q (warning %t), want %q (%t)", do.refusal, do.warning, tc.refusal, tc.warning)
+			if (do.Refusal() == "") != (tc.refusal == "") || !strings.Contains(do.Refusal(), tc.refusal) || do.Warning != tc.warning {
+				t.Errorf("refusal is %q (warning %t), want %q (%t)", do.Refusal(), do.Warning, tc.refusal, tc.warning)
+			}
+
+			// Whoever asks is told why there is no pool, and what to do.
+			if none := do.Create == nil && !tc.has; none != (do.Why != "") {
+				t.Errorf("no pool is %t, and why is %q", none, do.Why)
 			}
 
 			if diff := cmp.Diff(before, tc.network); diff != "" {
