@@ -29,7 +29,7 @@ func (s *reviews) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 
 	if s.status != 0 {
 		w.WriteHeader(s.status)
-		json.NewEncoder(w).Encode(map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": s.status, "message": "out of order"})
+		answer(w, map[string]any{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": s.status, "message": "out of order"})
 
 		return
 	}
@@ -40,7 +40,9 @@ func (s *reviews) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 
 		var review authenticationv1.TokenReview
 
-		json.NewDecoder(request.Body).Decode(&review)
+		if err := json.NewDecoder(request.Body).Decode(&review); err != nil {
+			panic(err)
+		}
 
 		if review.Spec.Token == "good" {
 			review.Status = authenticationv1.TokenReviewStatus{Authenticated: true, User: authenticationv1.UserInfo{Username: "jane", Groups: []string{"dev"}}}
@@ -49,21 +51,29 @@ func (s *reviews) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		}
 
 		w.WriteHeader(http.StatusCreated)
-		json.NewEncoder(w).Encode(review)
+		answer(w, review)
 	case strings.HasSuffix(request.URL.Path, "/subjectaccessreviews"):
 		s.rights.Add(1)
 
 		var review authorizationv1.SubjectAccessReview
 
-		json.NewDecoder(request.Body).Decode(&review)
+		if err := json.NewDecoder(request.Body).Decode(&review); err != nil {
+			panic(err)
+		}
 
 		asked := review.Spec.ResourceAttributes
 		review.Status.Allowed = review.Spec.User == "jane" && asked.Namespace == "dev" && asked.Verb == "list"
 
 		w.WriteHeader(http.StatusCreated)
-		json.NewEncoder(w).Encode(review)
+		answer(w, review)
 	default:
 		http.NotFound(w, request)
+	}
+}
+
+func answer(w http.ResponseWriter, body any) {
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		panic(err)
 	}
 }
 
