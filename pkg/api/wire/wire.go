@@ -1,0 +1,181 @@
+// Package wire asks the agents of a pool what they saw on the wire.
+//
+// Nothing is kept here: each question is put to every agent of the pool at once,
+// and what did not answer in time is told as a gap. So a value that is shown is
+// as old as the answer, and one that is not known is not made up.
+package wire
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/dhcp"
+	"github.com/freehold-net/freehold/pkg/kube"
+	"github.com/freehold-net/freehold/pkg/ledger"
+	"github.com/freehold-net/freehold/pkg/observation"
+)
+
+const (
+	// answerTimeout bounds the wait for one agent. They answer from memory, so
+	// one that takes longer is not there.
+	answerTimeout = 2 * time.Second
+	// maxReport bounds what is read of an agent's answer, in bytes: a client is
+	// told in less than 4 KiB.
+	maxReport = 4 << 20
+	// agentsSource is the source of a gap that is no single agent's.
+	agentsSource = "agents"
+)
+
+// Pods lists the agents' Pods. Wrangler's PodCache is one.
+type Pods interface {
+	List(namespace string, selector labels.Selector) ([]*corev1.Pod, error)
+}
+
+// Leases finds who holds an address. The ledger is one.
+type Leases interface {
+	Holder(pool ledger.Key, address netip.Addr) *v1alpha1.IPLease
+}
+
+// Agents asks agents. All of its fields but Client are required. It is safe for
+// concurrent use.
+type Agents struct {
+	Pods   Pods
+	Leases Leases
+	// Namespace is where agents run.
+	Namespace string
+	// Client makes the calls; nil for one of its own kind.
+	Client *http.Client
+}
+
+// answer is what one agent told, or why it did not.
+type answer struct {
+	agent  string
+	report observation.Report
+	err    error
+}
+
+// ask puts a question about clients to every agent of the pool, and returns the
+// answers in the order of the agents' names.
+func (a *Agents) ask(ctx context.Context, pool types.NamespacedName, macs []dhcp.MAC) ([]answer, error) {
+	pods, err := a.Pods.List(a.Namespace, labels.SelectorFromSet(labels.Set{
+		v1alpha1.LabelComponent:     v1alpha1.ComponentAgent,
+		v1alpha1.LabelPoolNamespace: pool.Namespace,
+		v1alpha1.LabelPoolName:      kube.LabelValue(pool.Name),
+	}))
+	if err != nil {
+		return nil, fmt.Errorf("list the agents of IPPool %s: %w", pool, err)
+	}
+
+	pods = slices.DeleteFunc(slices.Clone(pods), func(pod *corev1.Pod) bool {
+		return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	})
+	if len(pods) == 0 {
+		return nil, errors.New("no agent of the pool runs")
+	}
+
+	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
+
+	answers := make([]answer, len(pods))
+
+	var group sync.WaitGroup
+
+	for i, pod := range pods {
+		group.Go(func() {
+			answers[i] = answer{agent: pod.Name}
+			answers[i].report, answers[i].err = a.askOne(ctx, pod, macs)
+		})
+	}
+
+	group.Wait()
+
+	return answers, nil
+}
+
+func (a *Agents) askOne(ctx context.Context, pod *corev1.Pod, macs []dhcp.MAC) (observation.Report, error) {
+	var report observation.Report
+
+	if pod.Status.PodIP == "" {
+		return report, errors.New("it does not run yet")
+	}
+
+	query := url.Values{}
+	for _, mac := range macs {
+		query.Add("mac", mac.String())
+	}
+
+	where := url.URL{
+		Scheme: "http", Host: net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(portOf(pod))),
+		Path: observation.Path, RawQuery: query.Encode(),
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
+	if err != nil {
+		return report, fmt.Errorf("make a question: %w", err)
+	}
+
+	client := a.Client
+	if client == nil {
+		client = http.DefaultClient
+	}
+
+	response, err := client.Do(request)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return report, fmt.Errorf("it did not answer within %s", answerTimeout)
+	}
+
+	if err != nil {
+		return report, fmt.Errorf("it cannot be asked: %w", err)
+	}
+	defer response.Body.Close()
+
+	body := io.LimitReader(response.Body, maxReport)
+
+	switch response.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return report, errors.New("it is of a version that does not tell; it is replaced in time")
+	default:
+		return report, fmt.Errorf("it answered %s", response.Status)
+	}
+
+	if err := json.NewDecoder(body).Decode(&report); err != nil {
+		return report, fmt.Errorf("its answer cannot be read: %w", err)
+	}
+
+	return report, nil
+}
+
+// portOf is the port at which an agent answers, as its Pod names it.
+func portOf(pod *corev1.Pod) int {
+	const usual = 8080
+
+	for i := range pod.Spec.Containers {
+		for _, port := range pod.Spec.Containers[i].Ports {
+			if port.Name == "http" {
+				return int(port.ContainerPort)
+			}
+		}
+	}
+
+	return usual
+}
