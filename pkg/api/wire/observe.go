@@ -88,7 +88,7 @@ func (a *Agents) macsOf(pool types.NamespacedName, addresses []netip.Addr) map[d
 	out := map[dhcp.MAC]netip.Addr{}
 
 	for _, address := range addresses {
-		lease := a.Leases.Holder(ledger.Key{Namespace: pool.Namespace, Name: pool.Name}, address)
+		lease := a.Leases.Holder(ledger.Key(pool), address)
 		if lease == nil {
 			continue
 		}
