@@ -186,25 +186,49 @@ func (w *world) runsOn(name string) string {
 func (w *world) light(node, network, mac string) *guest.Light {
 	w.t.Helper()
 
+	l := w.attach(node, network, mac)
+	w.must(l.Run(context.WithoutCancel(w.ctx), w.tools(), guest.Udhcpc))
+
+	return l
+}
+
+// attach attaches a light guest to the network, with no client in it yet, until
+// the test ends.
+func (w *world) attach(node, network, mac string) *guest.Light {
+	w.t.Helper()
+
 	n, err := w.Cluster.Node(node)
 	w.must(err)
 
-	definition, err := resource("k8s.cni.cncf.io", "v1", "network-attachment-definitions").Namespace(w.namespace).Get(w.ctx, network, metav1.GetOptions{})
-	w.must(err)
-
-	tools, err := guest.Tools(w.ctx, w.Cache)
-	w.must(err)
-
-	l, err := guest.Attach(w.ctx, n, definition, mac)
+	l, err := guest.Attach(w.ctx, n, w.definition(network), mac)
 	w.must(err)
 	w.t.Cleanup(func() {
 		if err := l.Close(); err != nil {
 			w.t.Error(err)
 		}
 	})
-	w.must(l.Run(context.WithoutCancel(w.ctx), tools, guest.Udhcpc))
 
 	return l
+}
+
+// definition is the NetworkAttachmentDefinition of a network.
+func (w *world) definition(network string) *unstructured.Unstructured {
+	w.t.Helper()
+
+	definition, err := resource("k8s.cni.cncf.io", "v1", "network-attachment-definitions").Namespace(w.namespace).Get(w.ctx, network, metav1.GetOptions{})
+	w.must(err)
+
+	return definition
+}
+
+// tools are the light guests' DHCP clients.
+func (w *world) tools() *guest.Toolbox {
+	w.t.Helper()
+
+	tools, err := guest.Tools(w.ctx, w.Cache)
+	w.must(err)
+
+	return tools
 }
 
 // silence waits until two rounds of the light guest's requests went unanswered,

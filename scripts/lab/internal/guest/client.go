@@ -1,10 +1,12 @@
 package guest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"time"
@@ -22,19 +24,24 @@ const (
 	Udhcpc   Client = "udhcpc"   // busybox, of the guest image
 	Dhclient Client = "dhclient" // ISC, Debian's isc-dhcp-client
 	Dhcpcd   Client = "dhcpcd"   // Debian's dhcpcd-base
+	Networkd Client = "networkd" // systemd-networkd, where it runs: see Toolbox.Usable
 )
 
-// Clients returns all of them. systemd-networkd is not among them: it wants a
-// system bus and a udev of its own in every namespace.
-func Clients() []Client { return []Client{Udhcpc, Dhclient, Dhcpcd} }
+// Clients returns all of them.
+func Clients() []Client { return []Client{Udhcpc, Dhclient, Dhcpcd, Networkd} }
+
+// networkdPath is where Debian's systemd package has systemd-networkd.
+const networkdPath = "/lib/systemd/systemd-networkd"
 
 // Toolbox is what the clients need on this machine.
 type Toolbox struct {
-	busybox string
+	busybox  string
+	networkd error // why systemd-networkd does not run here
 }
 
 // Tools installs the Debian packages of the clients and builds the guest image,
-// whose busybox is one of them.
+// whose busybox is one of them. A machine that does not take systemd-networkd
+// is no error.
 func Tools(ctx context.Context, cache *build.Cache) (*Toolbox, error) {
 	boot, err := Build(ctx, cache)
 	if err != nil {
@@ -43,12 +50,41 @@ func Tools(ctx context.Context, cache *build.Cache) (*Toolbox, error) {
 	if err := cache.Apt(ctx, "isc-dhcp-client", "dhcpcd-base", "iproute2"); err != nil {
 		return nil, err
 	}
-	return &Toolbox{busybox: boot.Busybox}, nil
+	t := &Toolbox{busybox: boot.Busybox}
+	if t.networkd = cache.Apt(ctx, "systemd"); t.networkd == nil {
+		t.networkd = tryNetworkd(ctx)
+	}
+	return t, nil
+}
+
+// Usable returns nil when light guests can run the client on this machine, else
+// why not. Only systemd-networkd is choosy.
+func (t *Toolbox) Usable(client Client) error {
+	if client == Networkd && t.networkd != nil {
+		return fmt.Errorf("systemd-networkd does not run here: %w", t.networkd)
+	}
+	return nil
+}
+
+// tryNetworkd starts systemd-networkd, to show its version, in the surroundings
+// that light guests give it. It gives up root for a user of its own.
+func tryNetworkd(ctx context.Context) error {
+	if _, err := user.Lookup("systemd-network"); err != nil {
+		return err
+	}
+	const script = "mount -o remount,bind,ro /sys && exec " + networkdPath + " --version"
+	if out, err := exec.CommandContext(ctx, "unshare", "--mount", "sh", "-c", script).CombinedOutput(); err != nil {
+		return fmt.Errorf("with a /sys that is read only: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
 }
 
 // Run starts a DHCP client in the guest. It runs until Stop or Close, also after
 // ctx's end; what it achieves is in Events. Without an answer it goes on asking.
 func (l *Light) Run(ctx context.Context, tools *Toolbox, client Client) error {
+	if err := tools.Usable(client); err != nil {
+		return fmt.Errorf("light guest %s: %w", l.mac, err)
+	}
 	argv, err := l.clientCommand(tools, client)
 	if err != nil {
 		return fmt.Errorf("light guest %s: %w", l.mac, err)
@@ -77,17 +113,12 @@ func (l *Light) Run(ctx context.Context, tools *Toolbox, client Client) error {
 }
 
 func (l *Light) clientCommand(tools *Toolbox, client Client) ([]string, error) {
-	script, err := files.ReadFile("light/lease.sh")
-	if err != nil {
-		return nil, err
-	}
-	hook := filepath.Join(l.dir, "lease.sh")
 	configures := ""
-	if client == Dhcpcd {
+	if client == Dhcpcd || client == Networkd {
 		configures = "yes"
 	}
-	text := strings.NewReplacer("@DIR@", l.dir, "@CONFIGURES@", configures).Replace(string(script))
-	if err := os.WriteFile(hook, []byte(text), 0o755); err != nil { // a program
+	hook, err := writeScript(l.dir, "lease.sh", "@DIR@", l.dir, "@CONFIGURES@", configures)
+	if err != nil {
 		return nil, err
 	}
 	switch client {
@@ -108,8 +139,23 @@ func (l *Light) clientCommand(tools *Toolbox, client Client) ([]string, error) {
 		conf := filepath.Join(l.dir, "dhcpcd.conf")
 		const text = "ipv4only\nnoarp\nreboot 0\noption subnet_mask, routers, domain_name_servers, domain_name, domain_search, interface_mtu, ntp_servers\n"
 		return []string{"dhcpcd", "-4", "-B", "-f", conf, "-c", hook, lightNIC}, os.WriteFile(conf, []byte(text), 0o644) // nothing secret
+	case Networkd:
+		script, err := writeScript(l.dir, "networkd.sh", "@DIR@", l.dir, "@NIC@", lightNIC, "@NETWORKD@", networkdPath)
+		return []string{"sh", script}, err
 	}
 	return nil, fmt.Errorf("client %q: want one of %v", client, Clients())
+}
+
+// writeScript writes one of the light guests' scripts to dir, with words of it
+// replaced, and returns its path.
+func writeScript(dir, name string, oldnew ...string) (string, error) {
+	script, err := files.ReadFile("light/" + name)
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name)
+	text := strings.NewReplacer(oldnew...).Replace(string(script))
+	return path, os.WriteFile(path, []byte(text), 0o755) // a program
 }
 
 // WaitLease waits for the newest event to be one that leaves the guest with a

@@ -18,6 +18,7 @@ type VMSpec struct {
 	Node        string            // host name of the node it must run on; empty means any
 	Memory      string            // Kubernetes quantity; empty means 128Mi
 	Halted      bool              // created, not started
+	Light       bool              // a light guest plays it: see Instances
 }
 
 // VMNIC is a bridge-bound NIC of a virtual machine.
@@ -60,8 +61,15 @@ func VM(spec VMSpec) (*unstructured.Unstructured, error) {
 			},
 		},
 	}
+	selector := map[string]any{}
 	if spec.Node != "" {
-		podSpec["nodeSelector"] = map[string]any{"kubernetes.io/hostname": spec.Node}
+		selector["kubernetes.io/hostname"] = spec.Node
+	}
+	if spec.Light {
+		selector[lightLabel] = "true"
+	}
+	if len(selector) > 0 {
+		podSpec["nodeSelector"] = selector
 	}
 	strategy := "Always"
 	if spec.Halted {

@@ -50,6 +50,20 @@ func TestVM(t *testing.T) {
 	vm.DeepCopy() // panics on what is not JSON
 }
 
+// The pod of a light guest's virtual machine goes to no node, whatever else is
+// asked for.
+func TestLightVMIsForNoNode(t *testing.T) {
+	t.Parallel()
+	vm, err := VM(VMSpec{Namespace: "tenant", Name: "web", Node: "node2", Light: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"kubernetes.io/hostname": "node2", "lab.freehold.net/light-guests": "true"}
+	if diff := cmp.Diff(want, field(t, vm, "spec.template.spec.nodeSelector")); diff != "" {
+		t.Errorf("node selector (-want +got):\n%s", diff)
+	}
+}
+
 func TestVMRefuses(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

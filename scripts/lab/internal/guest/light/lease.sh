@@ -1,7 +1,8 @@
 #!/bin/sh
-# What the light guests' DHCP clients call: udhcpc with its event in $1, dhclient
-# and dhcpcd with theirs in $reason. It configures the NIC for those that do not
-# and writes the lines that guest.ParseConsole reads.
+# What the light guests' DHCP clients call, and networkd.sh for systemd-networkd:
+# udhcpc with its event in $1, the others with theirs in $reason. It configures
+# the NIC for those that do not and writes the lines that guest.ParseConsole
+# reads.
 dir=@DIR@
 nic=$interface
 mac=$(cat "/sys/class/net/$nic/address")
