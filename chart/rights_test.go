@@ -87,10 +87,15 @@ func TestRightsStayAtHome(t *testing.T) {
 	t.Parallel()
 
 	read := []string{"get", "list", "watch"}
-	mayWrite := map[string]bool{"network.harvesterhci.io": true, "apiextensions.k8s.io": true, "admissionregistration.k8s.io": true}
+	mayWrite := map[string]bool{
+		"network.harvesterhci.io": true, "apiextensions.k8s.io": true, "admissionregistration.k8s.io": true, "apiregistration.k8s.io": true,
+		// Questions, of which nothing stays.
+		"authentication.k8s.io": true, "authorization.k8s.io": true,
+	}
 
 	for _, object := range render(t, "freehold", "") {
-		if object.GetKind() != "ClusterRole" {
+		// Theirs is a group without objects: TestAPIRoleGivesNothing.
+		if object.GetKind() != "ClusterRole" || object.GetName() == "freehold-api" {
 			continue
 		}
 
@@ -110,7 +115,46 @@ func TestRightsStayAtHome(t *testing.T) {
 	}
 }
 
-// Each role is bound to the account that it is named after, and to no other.
+// Everybody has the role that lets callers through to the API, so it must be about
+// nothing else: its group has no definition, and no object.
+func TestAPIRoleGivesNothing(t *testing.T) {
+	t.Parallel()
+
+	role := find[rbacv1.ClusterRole](t, render(t, "freehold", ""), "ClusterRole", "freehold-api")
+	if len(role.Rules) != 1 || !slices.Equal(role.Rules[0].APIGroups, []string{"api.freehold.net"}) || len(role.Rules[0].NonResourceURLs) > 0 {
+		t.Errorf("rules %+v, want one for the group api.freehold.net", role.Rules)
+	}
+}
+
+// Without aggregation there is no way in that it would take rights for.
+func TestAggregationCanBeLeftOut(t *testing.T) {
+	t.Parallel()
+
+	for values, want := range map[string]map[string]bool{
+		"":                                     {"APIService": true, "freehold-api": true, "apiservices": true},
+		"api: {access: false}":                 {"APIService": true, "freehold-api": false, "apiservices": true},
+		"api: {aggregation: {enabled: false}}": {"APIService": false, "freehold-api": false, "apiservices": false},
+	} {
+		objects := render(t, "freehold", values)
+		got := map[string]bool{"APIService": false, "freehold-api": false, "apiservices": false}
+
+		for _, object := range objects {
+			got["APIService"] = got["APIService"] || object.GetKind() == "APIService"
+			got["freehold-api"] = got["freehold-api"] || object.GetName() == "freehold-api"
+		}
+
+		for _, line := range rights(t, objects) {
+			got["apiservices"] = got["apiservices"] || strings.Contains(line, "apiservices")
+		}
+
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("values %q (-want +got):\n%s", values, diff)
+		}
+	}
+}
+
+// Each role is bound to the account that it is named after, and to no other; what
+// Kubernetes publishes about callers the manager reads by a role of Kubernetes.
 func TestBindings(t *testing.T) {
 	t.Parallel()
 
@@ -129,10 +173,12 @@ func TestBindings(t *testing.T) {
 	}
 
 	want := map[string]bool{
-		"ClusterRole freehold to ServiceAccount freehold-system/freehold":             true,
-		"Role freehold to ServiceAccount freehold-system/freehold":                    true,
-		"ClusterRole freehold-agent to ServiceAccount freehold-system/freehold-agent": true,
-		"Role freehold-agent to ServiceAccount freehold-system/freehold-agent":        true,
+		"ClusterRole freehold to ServiceAccount freehold-system/freehold":                           true,
+		"Role freehold to ServiceAccount freehold-system/freehold":                                  true,
+		"ClusterRole freehold-agent to ServiceAccount freehold-system/freehold-agent":               true,
+		"Role freehold-agent to ServiceAccount freehold-system/freehold-agent":                      true,
+		"Role extension-apiserver-authentication-reader to ServiceAccount freehold-system/freehold": true,
+		"ClusterRole freehold-api to Group /system:authenticated":                                   true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("bindings (-want +got):\n%s", diff)

@@ -34,6 +34,8 @@ func TestSchemaRefuses(t *testing.T) {
 		"affinity":              {"affinity: {nodes: {}}", "at '/affinity': additional properties 'nodes' not allowed"},
 		"name too long":         {"fullnameOverride: " + strings.Repeat("x", 53), "at '/fullnameOverride': maxLength: got 53, want 52"},
 		"name in capitals":      {"fullnameOverride: Freehold", "at '/fullnameOverride': 'Freehold' does not match"},
+		"api":                   {"api: {aggregated: true}", "at '/api': additional properties 'aggregated' not allowed"},
+		"aggregation":           {"api: {aggregation: true}", "at '/api/aggregation': got boolean, want object"},
 		"scrape interval":       {"metrics: {serviceMonitor: {interval: often}}", "at '/metrics/serviceMonitor/interval'"},
 	}
 

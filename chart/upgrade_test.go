@@ -1,13 +1,18 @@
 package chart_test
 
 import (
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"testing"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
@@ -50,6 +55,23 @@ func startAPIServer(t *testing.T) (*kubernetes.Clientset, string) {
 	return client, path
 }
 
+// apiServices is a client for APIServices.
+func apiServices(t *testing.T, kubeconfig string) dynamic.ResourceInterface {
+	t.Helper()
+
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return client.Resource(schema.GroupVersionResource{Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices"})
+}
+
 // The API server takes everything that the chart makes, and an upgrade keeps the
 // certificate authority that the manager wrote into the webhooks: without it our
 // kinds could not be written until the manager puts it back.
@@ -73,6 +95,8 @@ func TestUpgradeKeepsCertificateAuthority(t *testing.T) {
 	}
 
 	install()
+
+	services := apiServices(t, kubeconfig)
 
 	const authority = "-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n"
 
@@ -98,6 +122,20 @@ func TestUpgradeKeepsCertificateAuthority(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	s, err := services.Get(t.Context(), "v1.api.freehold.net", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	bundle := base64.StdEncoding.EncodeToString([]byte(authority))
+	if err := unstructured.SetNestedField(s.Object, bundle, "spec", "caBundle"); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := services.Update(t.Context(), s, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+
 	// From the second on, the release before has the bundle in its own record.
 	// With --force Helm replaces what is there and merges nothing.
 	for _, more := range [][]string{{"--set", "logLevel=debug"}, {"--set", "replicas=3"}, {"--force"}} {
@@ -115,6 +153,14 @@ func TestUpgradeKeepsCertificateAuthority(t *testing.T) {
 			if string(client.CABundle) != authority {
 				t.Errorf("upgrade %v: %s has the bundle %q", more, *client.Service.Path, client.CABundle)
 			}
+		}
+
+		if s, err = services.Get(t.Context(), "v1.api.freehold.net", metav1.GetOptions{}); err != nil {
+			t.Fatal(err)
+		}
+
+		if kept, _, _ := unstructured.NestedString(s.Object, "spec", "caBundle"); kept != bundle {
+			t.Errorf("upgrade %v: the APIService has the bundle %q", more, kept)
 		}
 	}
 }

@@ -39,6 +39,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "freehold.fullname" . }}-agent
 {{- end -}}
 
+{{/* The APIService that leads Kubernetes' API server to ours. */}}
+{{- define "freehold.apiService" -}}
+v1.api.freehold.net
+{{- end -}}
+
 {{/*
 The certificate authority that the manager wrote into a webhook, so that an
 upgrade does not wipe it. Takes a dict of the live configuration and the name of

@@ -37,14 +37,17 @@ const assetsVariable = "KUBEBUILDER_ASSETS"
 // kube-controller-manager that ends what belongs to ended owners and
 // namespaces, and what the chart installs but its Pods.
 type server struct {
-	envtest    envtest.Environment
-	config     *rest.Config
-	client     client.Client
-	clientset  *kubernetes.Clientset
-	dir        string
-	audit      auditLog
-	chart      chart
-	service    *service
+	envtest   envtest.Environment
+	config    *rest.Config
+	client    client.Client
+	clientset *kubernetes.Clientset
+	dir       string
+	audit     auditLog
+	chart     chart
+	service   *service
+	// api is the Service's way to the API of any manager.
+	api        *service
+	proxyCA    *authority
 	controller *exec.Cmd
 }
 
@@ -170,6 +173,10 @@ func (s *server) startAPIServer() error {
 		Set("audit-policy-file", policy).
 		Set("audit-log-path", s.audit.path)
 
+	if err := s.setUpAggregation(); err != nil {
+		return err
+	}
+
 	config, err := s.envtest.Start()
 	if err != nil {
 		return fmt.Errorf("start kube-apiserver and etcd: %w", err)
@@ -235,7 +242,11 @@ func (s *server) install(t *testing.T) error {
 
 	s.service = forwarder
 
-	if s.chart, err = renderChart(t.Context(), s.dir, forwarder.port()); err != nil {
+	if s.api, err = newService(); err != nil {
+		return err
+	}
+
+	if s.chart, err = renderChart(t.Context(), s.dir, forwarder.port(), s.api.port()); err != nil {
 		return err
 	}
 
@@ -310,8 +321,10 @@ func (s *server) stop() error {
 		_ = s.controller.Wait()
 	}
 
-	if s.service != nil {
-		s.service.close()
+	for _, forwarder := range []*service{s.service, s.api} {
+		if forwarder != nil {
+			forwarder.close()
+		}
 	}
 
 	if s.config != nil {

@@ -50,10 +50,10 @@ func helmPath() (string, error) {
 }
 
 // renderChart renders the chart with the real Helm. Its Service becomes one
-// that leads to webhookPort of this machine: the API server then reaches the
-// webhooks by the Service's name, as in a cluster, and checks their
-// certificates for that name.
-func renderChart(ctx context.Context, dir string, webhookPort int) (chart, error) {
+// that leads to webhookPort and apiPort of this machine: the API server then
+// reaches the webhooks and the API by the Service's name, as in a cluster, and
+// checks their certificates for that name.
+func renderChart(ctx context.Context, dir string, webhookPort, apiPort int) (chart, error) {
 	helm, err := helmPath()
 	if err != nil {
 		return chart{}, err
@@ -94,7 +94,7 @@ func renderChart(ctx context.Context, dir string, webhookPort int) (chart, error
 		}
 
 		object := unstructured.Unstructured{Object: content}
-		if err := made.adapt(&object, int64(webhookPort)); err != nil {
+		if err := made.adapt(&object, int64(webhookPort), int64(apiPort)); err != nil {
 			return chart{}, err
 		}
 
@@ -102,7 +102,7 @@ func renderChart(ctx context.Context, dir string, webhookPort int) (chart, error
 	}
 }
 
-func (c *chart) adapt(object *unstructured.Unstructured, webhookPort int64) error {
+func (c *chart) adapt(object *unstructured.Unstructured, webhookPort, apiPort int64) error {
 	switch object.GetKind() {
 	case "Deployment":
 		deployment, err := as[appsv1.Deployment](object)
@@ -111,6 +111,8 @@ func (c *chart) adapt(object *unstructured.Unstructured, webhookPort int64) erro
 		return err
 	case "Service":
 		object.Object["spec"] = map[string]any{"type": "ExternalName", "externalName": "127.0.0.1"}
+	case "APIService":
+		return unstructured.SetNestedField(object.Object, apiPort, "spec", "service", "port")
 	case "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration":
 		webhooks, _, err := unstructured.NestedSlice(object.Object, "webhooks")
 		if err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
@@ -56,8 +58,10 @@ type manager struct {
 
 func newManager(o options, log *slog.Logger) *manager {
 	return &manager{options: o, log: log, waiting: map[string]string{
-		"caches":  "the caches are not filled yet",
-		"webhook": "the admission webhook has no certificate yet",
+		"caches":      "the caches are not filled yet",
+		"webhook":     "the admission webhook does not listen yet",
+		"certificate": "there is no certificate for the admission webhook and the API yet",
+		"api":         "the API does not listen yet",
 	}}
 }
 
@@ -113,15 +117,27 @@ func (m *manager) serve(ctx context.Context, config *rest.Config, mux *http.Serv
 	controllers := m.controllers(clients, book, kube.NewAnnouncer(recorder))
 	admission := webhook.Observing(clients, book)
 
-	if err := m.fill(ctx, clients, book); err != nil {
+	keeper, err := m.keeper(config, clients)
+	if err != nil {
 		return err
 	}
 
-	m.exposeViews(mux, clients, book)
+	served, err := m.newAPI(config, keeper)
+	if err != nil {
+		return err
+	}
 
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return m.serveWebhook(ctx, clients, admission) })
+	group.Go(func() error { return keeper.Run(ctx, func() { m.wait("certificate", "") }) })
+	group.Go(func() error { return served.run(ctx) })
 	group.Go(func() error {
+		if err := m.fill(ctx, clients, book); err != nil {
+			return err
+		}
+
+		m.exposeViews(mux, clients, book)
+		group.Go(func() error { return m.serveWebhook(ctx, keeper, admission) })
+
 		return kube.RunLeader(ctx, clients.Kube, kube.Election{
 			Namespace: m.options.namespace, Name: m.options.name, Identity: m.options.identity,
 		}, func(ctx context.Context) error {
@@ -130,6 +146,24 @@ func (m *manager) serve(ctx context.Context, config *rest.Config, mux *http.Serv
 	})
 
 	return group.Wait() //nolint:wrapcheck // the parts say what they are
+}
+
+// keeper makes the keeper of the certificate of the webhook and the API.
+func (m *manager) keeper(config *rest.Config, clients *kube.Clients) (*certificate.Keeper, error) {
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("make client of APIServices: %w", err)
+	}
+
+	return certificate.New(certificate.Config{
+		Name: m.options.name, Namespace: m.options.namespace,
+		Secrets: clients.Secrets, Kube: clients.Kube,
+		APIService: m.options.apiService,
+		APIServices: client.Resource(schema.GroupVersionResource{
+			Group: "apiregistration.k8s.io", Version: "v1", Resource: "apiservices",
+		}),
+		Now: time.Now, Logger: m.log,
+	}), nil
 }
 
 // controller is what a leader runs.
@@ -207,7 +241,7 @@ func (m *manager) exposeViews(mux *http.ServeMux, clients *kube.Clients, book *l
 	debugview.Register(mux, clients.Pools.Cache(), book)
 }
 
-func (m *manager) serveWebhook(ctx context.Context, clients *kube.Clients, config webhook.Config) error {
+func (m *manager) serveWebhook(ctx context.Context, keeper *certificate.Keeper, config webhook.Config) error {
 	config.ServiceCIDRs = m.options.serviceCIDRs
 	config.Manager = webhook.ServiceAccountUser(m.options.namespace, m.options.serviceAccount)
 	config.Logger = m.log
@@ -218,14 +252,10 @@ func (m *manager) serveWebhook(ctx context.Context, clients *kube.Clients, confi
 	}
 
 	return webhook.Serve(ctx, webhook.ServeConfig{ //nolint:wrapcheck // says what it is
-		Address: fmt.Sprintf(":%d", m.options.webhookPort),
-		Certificate: certificate.Config{
-			Name: m.options.name, Namespace: m.options.namespace,
-			Secrets: clients.Secrets, Kube: clients.Kube,
-			Now: time.Now, Logger: m.log,
-		},
-		Ready:  func() { m.wait("webhook", "") },
-		Logger: m.log,
+		Address:     fmt.Sprintf(":%d", m.options.webhookPort),
+		Certificate: keeper.GetCertificate,
+		Ready:       func() { m.wait("webhook", "") },
+		Logger:      m.log,
 	}, handler)
 }
 

@@ -27,6 +27,8 @@ type options struct {
 	serviceAccount   string
 	httpPort         int
 	webhookPort      int
+	apiPort          int
+	apiService       string
 	workers          int
 	logLevel         slog.Level
 	agents           ippool.AgentConfig
@@ -83,6 +85,8 @@ func (o *options) register(flags *flag.FlagSet, raw *rawOptions, getenv func(str
 	flags.StringVar(&raw.template, "agent-pod-template", "{}", "`JSON` object with resources, tolerations, priorityClassName and logLevel of agents")
 	flags.IntVar(&o.httpPort, "http-port", 8080, "`port` of health, metrics and views")
 	flags.IntVar(&o.webhookPort, "webhook-port", 8443, "`port` of the admission webhooks")
+	flags.IntVar(&o.apiPort, "api-port", 9443, "`port` of the REST API and its page")
+	flags.StringVar(&o.apiService, "api-service", "", "`name` of the APIService that leads to the API; empty: none")
 	flags.IntVar(&o.workers, "workers", 4, "`number` of objects of one kind that are worked on at once")
 	flags.StringVar(&raw.level, "log-level", "info", "debug, info, warn or error")
 }
@@ -198,17 +202,19 @@ func (o *options) complete() []error {
 func (o *options) checkPorts() []error {
 	var errs []error
 
+	taken := map[int]string{}
+
 	for _, one := range []struct {
 		name string
 		port int
-	}{{"http-port", o.httpPort}, {"webhook-port", o.webhookPort}} {
+	}{{"http-port", o.httpPort}, {"webhook-port", o.webhookPort}, {"api-port", o.apiPort}} {
 		if one.port < 1 || one.port > maxPort {
 			errs = append(errs, fmt.Errorf("--%s %d cannot be used: write a port from 1 to %d", one.name, one.port, maxPort))
+		} else if other := taken[one.port]; other != "" {
+			errs = append(errs, fmt.Errorf("--%s %d cannot be used: it is --%s too; write another one", one.name, one.port, other))
+		} else {
+			taken[one.port] = one.name
 		}
-	}
-
-	if o.httpPort == o.webhookPort {
-		errs = append(errs, fmt.Errorf("--webhook-port %d cannot be used: it is --http-port too; write another one", o.webhookPort))
 	}
 
 	return errs

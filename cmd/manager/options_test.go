@@ -34,6 +34,8 @@ func TestRefusedOptions(t *testing.T) {
 		{"--http-port=0", "--http-port", "0", "from 1 to 65535"},
 		{"--webhook-port=65536", "--webhook-port", "65536", "from 1 to 65535"},
 		{"--webhook-port=8080", "--webhook-port", "8080", "write another one"},
+		{"--api-port=0", "--api-port", "0", "from 1 to 65535"},
+		{"--api-port=8443", "--api-port", "8443", "it is --webhook-port too"},
 		{"--workers=0", "--workers", "0", "write 1 or more"},
 		{"--namespace=", "--namespace", "empty", "POD_NAMESPACE"},
 		{"--agent-image=", "--agent-image", "empty", "give the image"},

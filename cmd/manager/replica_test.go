@@ -24,6 +24,7 @@ type replica struct {
 	link     *link
 	httpPort int
 	hookPort int
+	apiPort  int
 	started  time.Time
 	cancel   context.CancelFunc
 	ended    chan struct{}
@@ -63,8 +64,13 @@ func (s *server) start(t *testing.T, identity string) (*replica, error) {
 		return nil, err
 	}
 
+	if r.apiPort, err = freePort(); err != nil {
+		return nil, err
+	}
+
 	args := append(slices.Clone(s.chart.args), "--kubeconfig="+r.link.kubeconfig,
-		fmt.Sprintf("--http-port=%d", r.httpPort), fmt.Sprintf("--webhook-port=%d", r.hookPort), "--identity="+identity)
+		fmt.Sprintf("--http-port=%d", r.httpPort), fmt.Sprintf("--webhook-port=%d", r.hookPort),
+		fmt.Sprintf("--api-port=%d", r.apiPort), "--identity="+identity)
 	for i := range args {
 		args[i] = strings.ReplaceAll(args[i], "$(POD_NAMESPACE)", chartNamespace)
 	}
@@ -85,6 +91,7 @@ func (s *server) start(t *testing.T, identity string) (*replica, error) {
 	}()
 
 	s.service.add(r.hookPort)
+	s.api.add(r.apiPort)
 	t.Cleanup(r.stop)
 
 	return r, nil
@@ -149,6 +156,7 @@ func (s *server) leader(t *testing.T) string {
 // stop ends the manager the way Kubernetes does, and looks back at what it did.
 func (r *replica) stop() {
 	r.server.service.remove(r.hookPort)
+	r.server.api.remove(r.apiPort)
 	r.cancel()
 
 	select {
@@ -174,6 +182,7 @@ func (r *replica) stop() {
 func (r *replica) kill() {
 	r.link.sever()
 	r.server.service.remove(r.hookPort)
+	r.server.api.remove(r.apiPort)
 	r.cancel()
 
 	lease := &coordinationv1.Lease{ObjectMeta: metav1.ObjectMeta{Namespace: chartNamespace, Name: chartRelease}}

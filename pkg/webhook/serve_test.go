@@ -56,12 +56,13 @@ func TestServe(t *testing.T) {
 	store := &secrets{held: map[string]*corev1.Secret{}}
 	ready := make(chan struct{})
 	logger := slog.New(slog.DiscardHandler)
-	config := ServeConfig{
-		Ready:  func() { close(ready) },
-		Logger: logger,
-		Certificate: certificate.Config{
-			Name: "freehold", Namespace: "system", Secrets: store, Kube: fake.NewClientset(), Now: time.Now, Logger: logger,
-		},
+	keeper := certificate.New(certificate.Config{
+		Name: "freehold", Namespace: "system", Secrets: store, Kube: fake.NewClientset(), Now: time.Now, Logger: logger,
+	})
+	config := ServeConfig{Ready: func() { close(ready) }, Logger: logger, Certificate: keeper.GetCertificate}
+
+	if err := keeper.Ensure(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

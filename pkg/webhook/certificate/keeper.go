@@ -1,6 +1,7 @@
-// Package certificate keeps the admission webhook's certificate: an authority
-// and a server certificate in two Secrets that all replicas share, renewed in
-// time, and the authority's certificates in the webhook configurations.
+// Package certificate keeps the certificate of the admission webhook and of the
+// API: an authority and a server certificate in two Secrets that all replicas
+// share, renewed in time, and the authority's certificates in the webhook
+// configurations and in our APIService.
 //
 // Every replica does all of it, not only the leader: a certificate that is about
 // to end or a bundle that somebody wiped must be put right also while there is
@@ -20,6 +21,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/retry"
 )
@@ -54,10 +56,17 @@ type Secrets interface {
 	Update(secret *corev1.Secret) (*corev1.Secret, error)
 }
 
-// Config is what a Keeper works with. All of it is required but
-// CheckEvery.
+// APIServices reads and writes APIServices, not from a cache. The dynamic client
+// of that resource is one.
+type APIServices interface {
+	Get(ctx context.Context, name string, options metav1.GetOptions, subresources ...string) (*unstructured.Unstructured, error)
+	Update(ctx context.Context, object *unstructured.Unstructured, options metav1.UpdateOptions, subresources ...string) (*unstructured.Unstructured, error)
+}
+
+// Config is what a Keeper works with. All of it is required but CheckEvery,
+// APIService and APIServices.
 type Config struct {
-	// Name is the Service that leads to the webhook and the name of the
+	// Name is the Service that leads to the webhook and the API, and the name of the
 	// MutatingWebhookConfiguration and the ValidatingWebhookConfiguration. The
 	// Secrets are <Name>-webhook-ca and <Name>-webhook-tls.
 	Name string
@@ -69,6 +78,11 @@ type Config struct {
 	CheckEvery time.Duration
 	// Kube reads and writes the webhook configurations.
 	Kube kubernetes.Interface
+	// APIService is the name of the APIService that leads to the Service; "" for
+	// none. One that leads elsewhere is left alone.
+	APIService string
+	// APIServices reads and writes it; required when APIService is set.
+	APIServices APIServices
 	// Now is the clock.
 	Now func() time.Time
 	// Logger is told what was renewed and what failed.

@@ -3,11 +3,13 @@ package certificate
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/util/retry"
 )
 
@@ -30,7 +32,7 @@ func (k *Keeper) publish(ctx context.Context, bundle []byte) error {
 		return err
 	}
 
-	return publishTo(ctx, k, "ValidatingWebhookConfiguration", client.ValidatingWebhookConfigurations(), bundle,
+	err = publishTo(ctx, k, "ValidatingWebhookConfiguration", client.ValidatingWebhookConfigurations(), bundle,
 		func(configuration *admissionregistrationv1.ValidatingWebhookConfiguration) []*[]byte {
 			var places []*[]byte
 			for i := range configuration.Webhooks {
@@ -39,6 +41,57 @@ func (k *Keeper) publish(ctx context.Context, bundle []byte) error {
 
 			return places
 		})
+	if err != nil {
+		return err
+	}
+
+	return k.publishToAPIService(ctx, bundle)
+}
+
+// publishToAPIService puts the bundle into the APIService, so that the Kubernetes
+// API server trusts what we serve to it. It is handled without its Go type, which
+// would bring the aggregator's whole module along for one field.
+func (k *Keeper) publishToAPIService(ctx context.Context, bundle []byte) error {
+	if k.APIService == "" {
+		return nil
+	}
+
+	err := retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		service, err := k.APIServices.Get(ctx, k.APIService, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+
+		if err != nil {
+			return err
+		}
+
+		name, _, _ := unstructured.NestedString(service.Object, "spec", "service", "name")
+		namespace, _, _ := unstructured.NestedString(service.Object, "spec", "service", "namespace")
+		present, _, _ := unstructured.NestedString(service.Object, "spec", "caBundle")
+
+		wanted := base64.StdEncoding.EncodeToString(bundle)
+		if name != k.Name || namespace != k.Namespace || present == wanted {
+			return nil
+		}
+
+		if err := unstructured.SetNestedField(service.Object, wanted, "spec", "caBundle"); err != nil {
+			return err
+		}
+
+		if _, err := k.APIServices.Update(ctx, service, metav1.UpdateOptions{}); err != nil {
+			return err
+		}
+
+		k.Logger.InfoContext(ctx, "CA bundle published", "kind", "APIService", "name", k.APIService)
+
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("put the CA bundle into APIService %s: %w", k.APIService, err)
+	}
+
+	return nil
 }
 
 // configurationClient is a client for one kind of webhook configuration.
