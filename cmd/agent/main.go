@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/utils/clock"
@@ -35,6 +37,7 @@ type options struct {
 	stateDir   string
 	namespace  string
 	identity   string
+	uid        string
 	lease      string
 	httpPort   int
 	logLevel   slog.Level
@@ -85,6 +88,7 @@ func parseOptions(args []string, getenv func(string) string, output io.Writer) (
 	flags.StringVar(&o.stateDir, "state-dir", "", "`directory` that keeps the leases over a restart; empty: none")
 	flags.StringVar(&o.namespace, "namespace", getenv("POD_NAMESPACE"), "the agent's own `namespace`")
 	flags.StringVar(&o.identity, "identity", getenv("POD_NAME"), "`name` of this replica among the others")
+	flags.StringVar(&o.uid, "identity-uid", getenv("POD_UID"), "`UID` of this replica's Pod, which a Lease it has to make ends with; empty: such a Lease stays")
 	flags.StringVar(&o.lease, "lease-name", "", "`name` of the Lease whose holder speaks for the server address; empty: nobody does")
 	flags.IntVar(&o.httpPort, "http-port", 8080, "`port` of health, metrics and views")
 	flags.StringVar(&level, "log-level", "info", "debug, info, warn or error")
@@ -177,6 +181,12 @@ func own(ctx context.Context, client kubernetes.Interface, o options, owner *ato
 	election := kube.Election{
 		Namespace: o.namespace, Name: o.lease, Identity: o.identity,
 		LeaseDuration: 10 * time.Second, RenewDeadline: 7 * time.Second, RetryPeriod: 2 * time.Second,
+	}
+
+	// The manager makes the Lease and it ends with the agents' Deployment, but
+	// then agents that are still there would make it again, for good.
+	if o.uid != "" {
+		election.Owner = &metav1.OwnerReference{APIVersion: "v1", Kind: "Pod", Name: o.identity, UID: types.UID(o.uid)}
 	}
 
 	for ctx.Err() == nil {

@@ -46,7 +46,7 @@ func TestRefusalsNameFlagValueAndRemedy(t *testing.T) {
 func TestOptionsComeFromFlagsAndEnvironment(t *testing.T) {
 	t.Parallel()
 
-	env := map[string]string{"IPPOOL_REF": "ns/pool", "POD_NAMESPACE": "system", "POD_NAME": "agent-1"}
+	env := map[string]string{"IPPOOL_REF": "ns/pool", "POD_NAMESPACE": "system", "POD_NAME": "agent-1", "POD_UID": "1234"}
 
 	o, err := parseOptions([]string{"--lease-name=l", "--log-level=debug", "--nic=net1"},
 		func(key string) string { return env[key] }, io.Discard)
@@ -55,7 +55,7 @@ func TestOptionsComeFromFlagsAndEnvironment(t *testing.T) {
 	}
 
 	want := options{
-		pool: "ns/pool", nic: "net1", namespace: "system", identity: "agent-1", lease: "l",
+		pool: "ns/pool", nic: "net1", namespace: "system", identity: "agent-1", uid: "1234", lease: "l",
 		httpPort: 8080, logLevel: slog.LevelDebug,
 	}
 	if o != want {

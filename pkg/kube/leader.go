@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/leaderelection"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
@@ -22,6 +24,9 @@ type Election struct {
 	Namespace, Name string
 	// Identity tells this process from the others; the pod's name will do.
 	Identity string
+	// Owner is the object that a Lease ends with which this process had to
+	// make. Nil: such a Lease stays.
+	Owner *metav1.OwnerReference
 	// LeaseDuration is how long a dead leader holds on. Default 15 s.
 	LeaseDuration time.Duration
 	// RenewDeadline is how long a leader tries to renew before it gives up.
@@ -39,18 +44,51 @@ func (e Election) withDefaults() Election {
 	return e
 }
 
+// ownedLock is a Lease that has an owner when it is made here. client-go's own
+// knows labels only.
+type ownedLock struct {
+	*resourcelock.LeaseLock
+
+	owner metav1.OwnerReference
+}
+
+func newLock(kube kubernetes.Interface, election Election) resourcelock.Interface {
+	lock := &resourcelock.LeaseLock{
+		LeaseMeta:  metav1.ObjectMeta{Namespace: election.Namespace, Name: election.Name},
+		Client:     kube.CoordinationV1(),
+		LockConfig: resourcelock.ResourceLockConfig{Identity: election.Identity},
+	}
+
+	if election.Owner == nil {
+		return lock
+	}
+
+	return &ownedLock{LeaseLock: lock, owner: *election.Owner}
+}
+
+// Create makes the Lease.
+func (l *ownedLock) Create(ctx context.Context, record resourcelock.LeaderElectionRecord) error {
+	_, err := l.Client.Leases(l.LeaseMeta.Namespace).Create(ctx, &coordinationv1.Lease{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: l.LeaseMeta.Namespace, Name: l.LeaseMeta.Name, OwnerReferences: []metav1.OwnerReference{l.owner},
+		},
+		Spec: resourcelock.LeaderElectionRecordToLeaseSpec(&record),
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return err //nolint:wrapcheck // the election tells
+	}
+
+	_, _, err = l.Get(ctx) // what Update goes on from
+
+	return err //nolint:wrapcheck // the election tells
+}
+
 // RunLeader waits until this process leads and then runs lead. The context that
 // lead is given ends with the leadership. RunLeader returns lead's error,
 // ErrLeadershipLost when the leadership ended first, or nil when ctx ended; the
 // Lease is given back on the way out, so that the next leader need not wait.
 func RunLeader(ctx context.Context, kube kubernetes.Interface, election Election, lead func(context.Context) error) error {
 	election = election.withDefaults()
-
-	lock, err := resourcelock.New(resourcelock.LeasesResourceLock, election.Namespace, election.Name,
-		kube.CoreV1(), kube.CoordinationV1(), resourcelock.ResourceLockConfig{Identity: election.Identity})
-	if err != nil {
-		return fmt.Errorf("make lock of Lease %s/%s: %w", election.Namespace, election.Name, err)
-	}
 
 	// The election outlives ctx by as long as lead needs to end, so that the
 	// Lease is given back only then and two leaders never act at once.
@@ -60,7 +98,7 @@ func RunLeader(ctx context.Context, kube kubernetes.Interface, election Election
 	started := make(chan context.Context, 1)
 
 	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock:            lock,
+		Lock:            newLock(kube, election),
 		LeaseDuration:   election.LeaseDuration,
 		RenewDeadline:   election.RenewDeadline,
 		RetryPeriod:     election.RetryPeriod,

@@ -7,10 +7,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes/fake"
+	coordinationclient "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/freehold-net/freehold/pkg/kube"
@@ -83,6 +88,65 @@ func TestOnlyOneLeadsAndTheNextOneFollowsAtOnce(t *testing.T) {
 			t.Errorf("RunLeader = %v, want nil after its context ended", err)
 		}
 	}
+}
+
+// TestALeaseMadeHereEndsWithItsOwner: the owner is on a Lease that the election
+// makes, also in the middle of a leadership, and on no other.
+func TestALeaseMadeHereEndsWithItsOwner(t *testing.T) {
+	t.Parallel()
+
+	errEnough := errors.New("enough seen")
+	pod := metav1.OwnerReference{APIVersion: "v1", Kind: "Pod", Name: "agent-1", UID: "1234"}
+
+	for name, test := range map[string]struct {
+		owner *metav1.OwnerReference
+		want  []metav1.OwnerReference
+	}{
+		"with an owner": {&pod, []metav1.OwnerReference{pod}},
+		"without":       {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			api := newClient()
+			leases := api.CoordinationV1().Leases("ns")
+			mine := election("a")
+			mine.Owner = test.owner
+
+			err := kube.RunLeader(t.Context(), api, mine, func(ctx context.Context) error {
+				for range 2 { // made, and made again after it was deleted
+					lease, err := waitForLease(ctx, leases)
+					if err != nil {
+						return err
+					}
+
+					if diff := cmp.Diff(test.want, lease.OwnerReferences); diff != "" {
+						t.Errorf("owners (-want +got):\n%s", diff)
+					}
+
+					if err := leases.Delete(ctx, "lock", metav1.DeleteOptions{}); err != nil {
+						return err
+					}
+				}
+
+				return errEnough
+			})
+			if !errors.Is(err, errEnough) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func waitForLease(ctx context.Context, leases coordinationclient.LeaseInterface) (lease *coordinationv1.Lease, err error) {
+	return lease, wait.PollUntilContextTimeout(ctx, time.Millisecond, 10*time.Second, true, func(ctx context.Context) (bool, error) {
+		lease, err = leases.Get(ctx, "lock", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+
+		return err == nil, err
+	})
 }
 
 func TestTheLeadersErrorIsReturned(t *testing.T) {

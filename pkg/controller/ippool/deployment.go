@@ -207,6 +207,7 @@ func container(pool *v1alpha1.IPPool, config AgentConfig, image string) corev1.C
 		},
 		Env: []corev1.EnvVar{
 			fieldEnv("POD_NAME", "metadata.name"),
+			fieldEnv("POD_UID", "metadata.uid"),
 			fieldEnv("POD_NAMESPACE", "metadata.namespace"),
 			fieldEnv("NODE_NAME", "spec.nodeName"),
 		},
