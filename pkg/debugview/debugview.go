@@ -95,7 +95,13 @@ func (v *views) macs(w http.ResponseWriter, r *http.Request) {
 	view := map[string]string{}
 
 	for _, lease := range v.ledger.OfPool(pool) {
-		if mac, err := dhcp.ParseMAC(lease.Spec.MACAddress); err == nil {
+		mac, err := dhcp.ParseMAC(lease.Spec.MACAddress)
+		if err != nil {
+			continue
+		}
+
+		// What a NIC holds counts before what is reserved for it, as on the wire.
+		if view[mac.String()] == "" || !convert.Reserved(lease) {
 			view[mac.String()] = lease.Spec.Address
 		}
 	}

@@ -53,7 +53,17 @@ func TestViews(t *testing.T) {
 		})
 	}
 
-	large, broken := seed(), seed()
+	// What is reserved for a NIC is not shown while it holds another address,
+	// whichever the view comes to first.
+	for address, owner := range map[string]*v1alpha1.LeaseOwner{"192.168.48.83": {Name: "web"}, "192.168.48.89": nil, "192.168.48.86": {Name: "web", UID: "1"}} {
+		book.Put(&v1alpha1.IPLease{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "other." + address},
+			Spec:       v1alpha1.IPLeaseSpec{PoolName: "other", Address: address, MACAddress: "fa:e7:60:2e:37:dd", Owner: owner},
+		})
+	}
+
+	large, broken, other := seed(), seed(), seed()
+	other.Name = "other"
 	large.Spec.IPv4Config = v1alpha1.IPv4Config{CIDR: "10.0.0.0/8"}
 	broken.Spec.IPv4Config.CIDR = "ten"
 
@@ -75,6 +85,12 @@ func TestViews(t *testing.T) {
 			pools{pool: seed()},
 			http.StatusOK,
 			`{"c6:d6:82:39:d3:c3":"192.168.48.86","fa:e7:60:2e:37:dd":"192.168.48.87"}`,
+		},
+		{
+			"held before reserved", "GET", "/caches/default/net-48",
+			pools{pool: other},
+			http.StatusOK,
+			`{"fa:e7:60:2e:37:dd":"192.168.48.86"}`,
 		},
 		{"no such network", "GET", "/ipams/default/pool", pools{pool: seed()}, http.StatusNotFound, "network default/pool has no IPPool"},
 		{"a broken plan", "GET", "/caches/default/net-48", pools{pool: broken}, http.StatusConflict, "spec.ipv4Config.cidr"},

@@ -16,6 +16,7 @@ const (
 	IndexPoolByNetwork    = "freehold/pool-by-network"
 	IndexRequestByNetwork = "freehold/request-by-network"
 	IndexRequestByVM      = "freehold/request-by-vm"
+	IndexRequestByMAC     = "freehold/request-by-mac"
 	IndexVMByNetwork      = "freehold/vm-by-network"
 )
 
@@ -25,6 +26,7 @@ func (c *Clients) RegisterIndexes() {
 	c.Pools.Cache().AddIndexer(IndexPoolByNetwork, PoolNetworks)
 	c.Requests.Cache().AddIndexer(IndexRequestByNetwork, RequestNetworks)
 	c.Requests.Cache().AddIndexer(IndexRequestByVM, RequestVM)
+	c.Requests.Cache().AddIndexer(IndexRequestByMAC, RequestMACs)
 	c.VMs.Cache().AddIndexer(IndexVMByNetwork, VMNetworks)
 }
 
@@ -46,6 +48,20 @@ func RequestNetworks(request *v1alpha1.VirtualMachineNetworkConfig) ([]string, e
 // RequestVM is the index IndexRequestByVM. It returns no error.
 func RequestVM(request *v1alpha1.VirtualMachineNetworkConfig) ([]string, error) {
 	return []string{request.Namespace + "/" + request.Spec.VMName}, nil
+}
+
+// RequestMACs is the index IndexRequestByMAC, whose keys are in lower case with
+// colons. It returns no error.
+func RequestMACs(request *v1alpha1.VirtualMachineNetworkConfig) ([]string, error) {
+	var macs []string
+
+	for _, config := range convert.NetworkConfigs(request) {
+		if mac, err := convert.MAC(config.MACAddress); err == nil && !mac.IsZero() {
+			macs = append(macs, mac.String())
+		}
+	}
+
+	return keys(macs...), nil
 }
 
 // VMNetworks is the index IndexVMByNetwork. It returns no error.

@@ -54,13 +54,15 @@ func stateOf(pool *v1alpha1.IPPool, leases []*v1alpha1.IPLease, resolve func(hos
 }
 
 // served orders the leases so that of two with one MAC address the right one
-// comes first and is served. Between two owners it is the older lease: a newcomer
-// never takes an address over. For one NIC it is the newer one: that is a NIC on
-// its way to another address, whose old lease is about to be deleted.
+// comes first and is served. One that a NIC holds comes before a reservation,
+// which moves no NIC that has an address. Between two owners it is the older
+// lease: a newcomer never takes an address over. For one NIC it is the newer one:
+// that is a NIC on its way to another address, whose old lease is about to be
+// deleted.
 func served(leases []*v1alpha1.IPLease) []*v1alpha1.IPLease {
 	sorted := slices.Clone(leases)
 	slices.SortStableFunc(sorted, func(a, b *v1alpha1.IPLease) int {
-		return cmp.Or(a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(rank(a)-rank(b), a.CreationTimestamp.Compare(b.CreationTimestamp.Time), cmp.Compare(a.Name, b.Name))
 	})
 
 	newest := map[string]int{}
@@ -81,10 +83,18 @@ func served(leases []*v1alpha1.IPLease) []*v1alpha1.IPLease {
 	return chosen
 }
 
-// nicOf tells NICs apart: owner and MAC address.
+func rank(lease *v1alpha1.IPLease) int {
+	if convert.Reserved(lease) {
+		return 1
+	}
+
+	return 0
+}
+
+// nicOf tells NICs apart: owner and MAC address. A reservation is no NIC's: "".
 func nicOf(lease *v1alpha1.IPLease) string {
 	mac, err := dhcp.ParseMAC(lease.Spec.MACAddress)
-	if err != nil || lease.Spec.Owner == nil {
+	if err != nil || convert.Reserved(lease) {
 		return ""
 	}
 

@@ -34,6 +34,14 @@ func lease(address, mac, owner string, born int64) *v1alpha1.IPLease {
 	return made
 }
 
+// reservation is a lease that a person keeps for a virtual machine.
+func reservation(address, mac, vm string, born int64) *v1alpha1.IPLease {
+	made := lease(address, mac, vm, born)
+	made.Spec.Owner.UID = ""
+
+	return made
+}
+
 const (
 	macA = "52:54:00:00:00:0a"
 	macB = "52:54:00:00:00:0b"
@@ -73,8 +81,21 @@ func TestServed(t *testing.T) {
 			want:   map[string]string{macA: "10.0.0.6 one"},
 		},
 		{
-			name: "an elder without an owner", leases: leases{lease("10.0.0.5", macA, "", 1), lease("10.0.0.6", macA, "one", 2)},
-			want: map[string]string{macA: "10.0.0.5 "},
+			name: "a reservation", leases: leases{lease("10.0.0.5", macA, "", 1)}, want: map[string]string{macA: "10.0.0.5 "},
+		},
+		{
+			name: "an elder reservation does not move a NIC", leases: leases{lease("10.0.0.5", macA, "", 1), lease("10.0.0.6", macA, "one", 2)},
+			want: map[string]string{macA: "10.0.0.6 one"},
+		},
+		{
+			name:   "nor does one for a machine",
+			leases: leases{reservation("10.0.0.5", macA, "other", 1), lease("10.0.0.6", macA, "one", 2), reservation("10.0.0.4", macB, "two", 1)},
+			want:   map[string]string{macA: "10.0.0.6 one", macB: "10.0.0.4 two"},
+		},
+		{
+			name:   "of two reservations the older one",
+			leases: leases{reservation("10.0.0.5", macA, "one", 2), reservation("10.0.0.6", macA, "one", 1)},
+			want:   map[string]string{macA: "10.0.0.6 one"},
 		},
 		{
 			name: "two NICs of one virtual machine", leases: leases{lease("10.0.0.5", macA, "one", 1), lease("10.0.0.6", macB, "one", 1)},

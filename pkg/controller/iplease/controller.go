@@ -1,5 +1,5 @@
 // Package iplease frees the addresses whose owner has ended, and nothing else
-// frees them.
+// frees them. One that a person has reserved goes back to being reserved.
 //
 // An owner has ended when the API server itself says that there is no object of
 // its name and UID any more. Stopped, paused, migrating, restored or being
@@ -19,6 +19,7 @@ import (
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/convert"
 	"github.com/freehold-net/freehold/pkg/kube"
 	"github.com/freehold-net/freehold/pkg/ledger"
 )
@@ -29,7 +30,7 @@ const handlerName = "freehold-iplease"
 // The parts of Wrangler's controllers, clients and caches that are used here.
 type (
 	leases interface {
-		Delete(namespace, name string, options *metav1.DeleteOptions) error
+		kube.LeaseWriter
 		EnqueueAfter(namespace, name string, pause time.Duration)
 	}
 	live[T any] interface {
@@ -105,10 +106,10 @@ func (h *Handler) enqueueOwner(kind, key string, alive types.UID) {
 	}
 }
 
-// OnChange frees the lease if its owner has ended. A lease without an owner is
-// a person's and is left alone.
+// OnChange frees the lease if its owner has ended. A reservation is a person's
+// and is left alone.
 func (h *Handler) OnChange(key string, lease *v1alpha1.IPLease) (*v1alpha1.IPLease, error) {
-	if lease == nil || !lease.DeletionTimestamp.IsZero() || lease.Spec.Owner == nil {
+	if lease == nil || !lease.DeletionTimestamp.IsZero() || convert.Reserved(lease) {
 		return lease, nil
 	}
 
@@ -121,20 +122,13 @@ func (h *Handler) OnChange(key string, lease *v1alpha1.IPLease) (*v1alpha1.IPLea
 		return lease, nil
 	}
 
-	err = h.leases.Delete(lease.Namespace, lease.Name, &metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &lease.UID, ResourceVersion: &lease.ResourceVersion},
-	})
-	if err != nil && !apierrors.IsNotFound(err) {
-		if apierrors.IsConflict(err) {
-			// It was changed meanwhile, perhaps to another owner.
-			return lease, err //nolint:wrapcheck // the framework recognises a bare conflict and tries again quietly
-		}
-
-		return lease, fmt.Errorf("delete IPLease %s: %w", key, err)
+	reserved, err := kube.FreeLease(h.leases, h.ledger, lease)
+	if err != nil {
+		// A conflict: it was changed meanwhile, perhaps to another owner.
+		return lease, err //nolint:wrapcheck // the framework recognises a bare conflict and tries again quietly
 	}
 
-	h.ledger.Deleted(lease)
-	h.announce(lease)
+	h.announce(lease, reserved)
 
 	return lease, nil
 }
@@ -184,9 +178,11 @@ func notFound(err error) (bool, error) {
 	return false, err
 }
 
-func (h *Handler) announce(lease *v1alpha1.IPLease) {
+// announce tells what became of the address: reserved is the reservation that
+// it is now, or nil.
+func (h *Handler) announce(lease, reserved *v1alpha1.IPLease) {
 	owner := lease.Spec.Owner
-	h.log.Info("address freed: its owner is gone", "pool", ledger.PoolOf(lease).String(), "address", lease.Spec.Address,
+	h.log.Info("address freed: its owner is gone", "reserved", reserved != nil, "pool", ledger.PoolOf(lease).String(), "address", lease.Spec.Address,
 		"mac", lease.Spec.MACAddress, "kind", owner.Kind, "owner", owner.Namespace+"/"+owner.Name)
 
 	pool, err := h.pools.Get(lease.Namespace, lease.Spec.PoolName)
@@ -194,6 +190,13 @@ func (h *Handler) announce(lease *v1alpha1.IPLease) {
 		return // the pool is gone too; nobody is left to tell
 	}
 
-	h.events.Note(pool, "released", v1alpha1.ReasonReleased, fmt.Sprintf("%s is free again: %s %s/%s was deleted",
-		lease.Spec.Address, owner.Kind, owner.Namespace, owner.Name))
+	if reserved != nil {
+		h.events.Note(pool, "released", v1alpha1.ReasonReleased, fmt.Sprintf("%s was deleted; %s is kept by %s",
+			convert.OwnerName(owner), lease.Spec.Address, convert.Holder(reserved)))
+
+		return
+	}
+
+	h.events.Note(pool, "released", v1alpha1.ReasonReleased, fmt.Sprintf("%s is free again: %s was deleted",
+		lease.Spec.Address, convert.OwnerName(owner)))
 }

@@ -3,6 +3,7 @@ package iplease
 import (
 	"errors"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/apitest"
+	"github.com/freehold-net/freehold/pkg/convert"
+	"github.com/freehold-net/freehold/pkg/dhcp"
 	"github.com/freehold-net/freehold/pkg/kube"
 	"github.com/freehold-net/freehold/pkg/ledger"
 )
@@ -165,6 +168,59 @@ func TestEnded(t *testing.T) {
 	}
 }
 
+// TestReturned: the end of whoever took a reserved address up leaves the
+// reservation, exactly as it was.
+func TestReturned(t *testing.T) {
+	t.Parallel()
+
+	reservations := map[string]v1alpha1.IPLeaseSpec{
+		"for a MAC address": {MACAddress: "52-54-00-00-00-01"},
+		"for a machine":     {Owner: &v1alpha1.LeaseOwner{Kind: v1alpha1.OwnerVirtualMachine, Namespace: "vms", Name: "vm", InterfaceName: "eth0"}},
+		"for nobody":        {},
+	}
+
+	for name, spec := range reservations {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			f := newFixture()
+			spec.PoolName, spec.Address, spec.Origin = "net", "10.0.0.2", v1alpha1.OriginManual
+			made := must(f.leases.Create(&v1alpha1.IPLease{ObjectMeta: metav1.ObjectMeta{Namespace: "vms", Name: "net.10.0.0.2"}, Spec: spec}))
+			taken := must(f.leases.Update(convert.TakenUp(made, v1alpha1.LeaseOwner{
+				Kind: v1alpha1.OwnerVirtualMachine, Namespace: "vms", Name: "vm", UID: "ended",
+			}, dhcp.MAC{0x52, 0x54, 0, 0, 0, 1})))
+			f.ledger.Put(taken)
+
+			if _, err := f.OnChange("vms/net.10.0.0.2", taken); err != nil {
+				t.Fatal(err)
+			}
+
+			left := f.leases.All()
+			if len(left) != 1 {
+				t.Fatalf("leases are %v", left)
+			}
+
+			if diff := cmp.Diff(made.Spec, left[0].Spec); diff != "" {
+				t.Errorf("reservation (-made +left):\n%s", diff)
+			}
+
+			if known := f.ledger.Get(ledger.KeyOf(made)); known == nil || !convert.Reserved(known) {
+				t.Errorf("the ledger knows %+v", known)
+			}
+
+			if told := f.events.Told(); len(told) != 1 || !strings.Contains(told[0], "VirtualMachine vms/vm was deleted; 10.0.0.2 is kept by IPLease vms/net.10.0.0.2, which is reserved for") {
+				t.Errorf("told: %q", told)
+			}
+
+			f.server.Writes()
+
+			if _, err := f.OnChange("vms/net.10.0.0.2", left[0]); err != nil || len(f.server.Writes()) > 0 {
+				t.Errorf("it goes on: %v", err)
+			}
+		})
+	}
+}
+
 // TestLeftAlone: leases that are nobody's, going or gone.
 func TestLeftAlone(t *testing.T) {
 	t.Parallel()
@@ -175,6 +231,10 @@ func TestLeftAlone(t *testing.T) {
 	for _, held := range []*v1alpha1.IPLease{
 		nil,
 		{ObjectMeta: metav1.ObjectMeta{Namespace: "vms", Name: "net.10.0.0.2"}},
+		{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "vms", Name: "net.10.0.0.4"},
+			Spec:       v1alpha1.IPLeaseSpec{Owner: &v1alpha1.LeaseOwner{Kind: v1alpha1.OwnerVirtualMachine, Namespace: "vms", Name: "not-yet"}},
+		},
 		{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "vms", Name: "net.10.0.0.3", DeletionTimestamp: &now},
 			Spec:       v1alpha1.IPLeaseSpec{Owner: &v1alpha1.LeaseOwner{Kind: v1alpha1.OwnerVirtualMachine, Namespace: "vms", Name: "gone"}},

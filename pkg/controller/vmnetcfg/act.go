@@ -29,6 +29,7 @@ type result struct {
 	nic     nic
 	lease   *v1alpha1.IPLease
 	refusal *refusal
+	note    string
 }
 
 // act carries the decision out. It returns what became of each NIC, also when
@@ -45,7 +46,7 @@ func (h *Handler) act(owner v1alpha1.LeaseOwner, do decision) ([]result, error) 
 	results := make([]result, len(do.nics))
 
 	for i, s := range do.nics {
-		results[i] = result{nic: s.nic, lease: s.lease, refusal: s.refusal}
+		results[i] = result{nic: s.nic, lease: s.lease, refusal: s.refusal, note: s.note}
 
 		if err := h.actNIC(owner, s, &results[i]); err != nil {
 			errs = append(errs, err)
@@ -66,30 +67,33 @@ func join(errs []error) error {
 }
 
 func (h *Handler) actNIC(owner v1alpha1.LeaseOwner, s step, out *result) error {
+	var err error
+
 	switch {
+	case s.take != nil:
+		if err = h.update(s.take, out); err == nil {
+			h.log.Info("reserved address taken up", "pool", s.nic.pool.key.String(), "address", s.take.Spec.Address,
+				"mac", s.take.Spec.MACAddress, "owner", owner.Namespace+"/"+owner.Name, "interface", s.take.Spec.Owner.InterfaceName)
+		}
 	case s.allocate:
-		lease, refused, err := h.allocate(owner, s.nic)
-		out.lease, out.refusal = lease, refused
+		var lease *v1alpha1.IPLease
 
-		return err
-	case s.move:
-		lease, refused, err := h.allocate(owner, s.nic)
-
-		switch {
-		case err != nil:
-			return err
-		case refused != nil:
-			// It keeps what it has, and that is kept up to date.
-			out.refusal = refused
-
-			return h.update(s.update, out)
-		default:
+		lease, out.refusal, err = h.allocate(owner, s.nic)
+		if lease != nil {
 			out.lease = lease
-
-			return h.free(s.lease)
 		}
 	default:
 		return h.update(s.update, out)
+	}
+
+	switch {
+	case err != nil || !s.move:
+		return err
+	case out.refusal != nil:
+		// It keeps what it has, and that is kept up to date.
+		return h.update(s.update, out)
+	default:
+		return h.free(s.lease)
 	}
 }
 
@@ -114,21 +118,15 @@ func (h *Handler) update(lease *v1alpha1.IPLease, out *result) error {
 	return nil
 }
 
-// free deletes a lease, if it is still the one that was looked at.
+// free takes a lease away from its NIC.
 func (h *Handler) free(lease *v1alpha1.IPLease) error {
-	err := h.leases.Delete(lease.Namespace, lease.Name, &metav1.DeleteOptions{
-		Preconditions: &metav1.Preconditions{UID: &lease.UID, ResourceVersion: &lease.ResourceVersion},
-	})
-	if err != nil && !apierrors.IsNotFound(err) {
-		if apierrors.IsConflict(err) {
-			return err //nolint:wrapcheck // see join
-		}
-
-		return fmt.Errorf("delete IPLease %s/%s: %w", lease.Namespace, lease.Name, err)
+	reserved, err := kube.FreeLease(h.leases, h.ledger, lease)
+	if err != nil {
+		return err //nolint:wrapcheck // see join
 	}
 
-	h.ledger.Deleted(lease)
-	h.log.Info("address freed", "pool", ledger.PoolOf(lease).String(), "address", lease.Spec.Address, "mac", lease.Spec.MACAddress)
+	h.log.Info("address freed", "reserved", reserved != nil, "pool", ledger.PoolOf(lease).String(),
+		"address", lease.Spec.Address, "mac", lease.Spec.MACAddress)
 
 	return nil
 }
@@ -269,13 +267,11 @@ func (h *Handler) refuse(n nic, err error) *refusal {
 
 func (h *Handler) holder(n nic) string {
 	lease := h.ledger.Holder(n.pool.key, n.wanted)
-	if lease == nil || lease.Spec.Owner == nil {
-		return "a lease without an owner, " + convert.LeaseName(n.pool.key.Name, n.wanted)
+	if lease == nil {
+		return "IPLease " + convert.LeaseName(n.pool.key.Name, n.wanted) + ", which is on its way"
 	}
 
-	owner := lease.Spec.Owner
-
-	return fmt.Sprintf("%s %s/%s", owner.Kind, owner.Namespace, owner.Name)
+	return convert.Holder(lease)
 }
 
 // macOf is how the status spells the NIC's MAC address.

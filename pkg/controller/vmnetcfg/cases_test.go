@@ -313,8 +313,14 @@ func stories() []story {
 
 func TestStories(t *testing.T) {
 	t.Parallel()
+	tell(t, stories())
+}
 
-	for _, tc := range stories() {
+// tell has each story happen, and looks at how it ends.
+func tell(t *testing.T, stories []story) {
+	t.Helper()
+
+	for _, tc := range stories {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 

@@ -2,7 +2,8 @@
 // one IPLease for each, and takes back those of NICs that have ended.
 //
 // It decides in plan, which is pure, and writes leases and the status of
-// requests. Each NIC succeeds or fails by itself. Addresses of owners that have
+// requests. Each NIC succeeds or fails by itself. A NIC without an address takes
+// up the one that a person has reserved for it. Addresses of owners that have
 // ended are freed by package iplease.
 package vmnetcfg
 
@@ -19,6 +20,7 @@ import (
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/convert"
 	"github.com/freehold-net/freehold/pkg/kube"
 	"github.com/freehold-net/freehold/pkg/ledger"
 )
@@ -38,8 +40,7 @@ type (
 	leases interface {
 		Get(namespace, name string, options metav1.GetOptions) (*v1alpha1.IPLease, error)
 		Create(lease *v1alpha1.IPLease) (*v1alpha1.IPLease, error)
-		Update(lease *v1alpha1.IPLease) (*v1alpha1.IPLease, error)
-		Delete(namespace, name string, options *metav1.DeleteOptions) error
+		kube.LeaseWriter
 	}
 	pools interface {
 		kube.PoolFinder
@@ -199,6 +200,10 @@ func (h *Handler) leaseChanged(change ledger.Change) {
 		}
 	}
 
+	if change.After != nil && convert.Reserved(change.After) {
+		h.wakeMAC(change.After.Spec.MACAddress)
+	}
+
 	freed := change.After == nil ||
 		change.Before != nil && change.Before.Spec.MACAddress != change.After.Spec.MACAddress
 	if !freed {
@@ -218,9 +223,20 @@ func (h *Handler) wakeOwner(owner *v1alpha1.LeaseOwner) {
 		return
 	}
 
-	requests, err := h.cache.GetByIndex(kube.IndexRequestByVM, owner.Namespace+"/"+owner.Name)
+	h.wake(kube.IndexRequestByVM, owner.Namespace+"/"+owner.Name)
+}
+
+// wakeMAC has the requests looked at for whose NIC an address was reserved.
+func (h *Handler) wakeMAC(text string) {
+	if mac, err := convert.MAC(text); err == nil && !mac.IsZero() {
+		h.wake(kube.IndexRequestByMAC, mac.String())
+	}
+}
+
+func (h *Handler) wake(index, key string) {
+	requests, err := h.cache.GetByIndex(index, key)
 	if err != nil {
-		h.log.Error("cannot find the requests of a virtual machine", "virtualMachine", owner.Namespace+"/"+owner.Name, "error", err)
+		h.log.Error("cannot find the requests that a lease concerns", "index", index, "key", key, "error", err)
 
 		return
 	}

@@ -52,6 +52,12 @@ type nic struct {
 	refusal *refusal
 	// rival is another owner's lease of the same MAC address in the pool.
 	rival *v1alpha1.IPLease
+	// reserved are the leases that nobody holds and that are kept for the NIC,
+	// the one that it should take first.
+	reserved []*v1alpha1.IPLease
+	// promised is a lease that is kept for the NIC as soon as the end of an
+	// earlier owner of the same name is worked off; nil for none.
+	promised *v1alpha1.IPLease
 }
 
 // poolView is what the controller needs to know of a pool.
@@ -120,7 +126,7 @@ func (h *Handler) observe(request *v1alpha1.VirtualMachineNetworkConfig) (observ
 	}
 
 	for _, config := range convert.NetworkConfigs(request) {
-		n, err := h.observeNIC(request.Namespace, config, uids)
+		n, err := h.observeNIC(request, config, uids)
 		if err != nil {
 			return observation{}, err
 		}
@@ -204,8 +210,8 @@ func (h *Handler) networkOf(lease *v1alpha1.IPLease) (string, error) {
 	return kube.NetworkKey(pool.Spec.NetworkName, pool.Namespace), nil
 }
 
-func (h *Handler) observeNIC(namespace string, config v1alpha1.NetworkConfig, uids []types.UID) (nic, error) {
-	n := nic{config: config, network: kube.NetworkKey(config.NetworkName, namespace)}
+func (h *Handler) observeNIC(request *v1alpha1.VirtualMachineNetworkConfig, config v1alpha1.NetworkConfig, uids []types.UID) (nic, error) {
+	n := nic{config: config, network: kube.NetworkKey(config.NetworkName, request.Namespace)}
 
 	if n.network == "" {
 		n.refusal = &refusal{
@@ -251,13 +257,7 @@ func (h *Handler) observeNIC(namespace string, config v1alpha1.NetworkConfig, ui
 	default:
 	}
 
-	for _, lease := range h.ledger.OfMAC(n.pool.key, n.mac) {
-		if lease.Spec.Owner == nil || !slices.Contains(uids, lease.Spec.Owner.UID) {
-			n.rival = lease
-
-			break
-		}
-	}
+	h.observeLeases(&n, request, uids)
 
 	return n, nil
 }

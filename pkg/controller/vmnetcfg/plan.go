@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/convert"
 	"github.com/freehold-net/freehold/pkg/dhcp"
 	"github.com/freehold-net/freehold/pkg/ledger"
 )
@@ -17,21 +18,27 @@ type decision struct {
 	nics []step
 }
 
-// step is what to do about one NIC. With none of allocate, update and move set,
-// nothing is written. With move and update set, update is for when the wanted
-// address cannot be had.
+// step is what to do about one NIC. With none of allocate, take, update and move
+// set, nothing is written. With move and update set, update is for when the
+// wanted address cannot be had.
 type step struct {
 	nic nic
 	// lease is what the NIC holds now, or nil.
 	lease *v1alpha1.IPLease
 	// refusal says why the NIC has no address, or not the one that it wants.
 	refusal *refusal
-	// allocate: the NIC gets an address, its wanted one if it has one.
+	// allocate: the NIC gets an address that is free, its wanted one if it
+	// has one.
 	allocate bool
+	// take is the reserved lease as it should be written: the NIC gets its
+	// address instead of another one.
+	take *v1alpha1.IPLease
 	// update is the lease as it should be written, under the same address.
 	update *v1alpha1.IPLease
 	// move: the NIC gets its wanted address and then gives lease back.
 	move bool
+	// note is what there is to say although all is well.
+	note string
 }
 
 // plan decides what becomes of the request. It changes nothing that it is given.
@@ -47,11 +54,14 @@ func plan(seen observation) decision {
 	frozen := seen.paused || seen.ownerGone
 	if !frozen {
 		for _, held := range rest {
-			result.release = append(result.release, held.lease)
+			if !spare(held, seen.nics, matched) {
+				result.release = append(result.release, held.lease)
+			}
 		}
 	}
 
 	taken := map[netMAC]string{}
+	used := map[*v1alpha1.IPLease]bool{}
 
 	for i, n := range seen.nics {
 		s := step{nic: n, lease: matched[i], refusal: n.refusal}
@@ -74,10 +84,14 @@ func plan(seen observation) decision {
 		case seen.paused:
 			s.freeze()
 		default:
-			s.decide(seen.owner)
+			s.decide(seen.owner, used)
 		}
 
 		result.nics = append(result.nics, s)
+	}
+
+	for i := range result.nics {
+		result.nics[i].tellReservation(used)
 	}
 
 	return result
@@ -98,16 +112,11 @@ func (s *step) freeze() {
 	}
 }
 
-// decide chooses what to do about a NIC of a live request.
-func (s *step) decide(owner v1alpha1.LeaseOwner) {
+// decide chooses what to do about a NIC of a live request. It adds the reserved
+// lease that the NIC takes to used.
+func (s *step) decide(owner v1alpha1.LeaseOwner, used map[*v1alpha1.IPLease]bool) {
 	if s.refusal == nil && s.nic.rival != nil {
 		s.refusal = rivalRefusal(s.nic)
-	}
-
-	if s.lease == nil {
-		s.allocate = s.refusal == nil
-
-		return
 	}
 
 	// What a NIC holds it keeps, also while its pool is paused or its MAC
@@ -116,7 +125,15 @@ func (s *step) decide(owner v1alpha1.LeaseOwner) {
 		return
 	}
 
-	s.move = s.nic.wanted.IsValid() && s.nic.wanted != ledger.AddressOf(s.lease)
+	s.move = s.lease != nil && s.nic.wanted.IsValid() && s.nic.wanted != ledger.AddressOf(s.lease)
+
+	if s.lease == nil || s.move {
+		s.obtain(owner, used)
+	}
+
+	if s.lease == nil {
+		return
+	}
 
 	wanted := s.lease.DeepCopy()
 	wanted.Spec.MACAddress = s.nic.mac.String()
@@ -127,6 +144,20 @@ func (s *step) decide(owner v1alpha1.LeaseOwner) {
 	}
 }
 
+// obtain chooses where the NIC's address comes from.
+func (s *step) obtain(owner v1alpha1.LeaseOwner, used map[*v1alpha1.IPLease]bool) {
+	switch reserved := s.nic.reservation(used); {
+	case reserved != nil:
+		used[reserved] = true
+		s.take = convert.TakenUp(reserved, *ownerOf(owner, s.nic), s.nic.mac)
+	case s.nic.awaited():
+		s.refusal = awaitedRefusal(s.nic)
+		s.move = false
+	default:
+		s.allocate = true
+	}
+}
+
 func ownerOf(owner v1alpha1.LeaseOwner, n nic) *v1alpha1.LeaseOwner {
 	owner.InterfaceName = n.config.InterfaceName
 
@@ -134,15 +165,10 @@ func ownerOf(owner v1alpha1.LeaseOwner, n nic) *v1alpha1.LeaseOwner {
 }
 
 func rivalRefusal(n nic) *refusal {
-	holder := "nobody in particular"
-	if owner := n.rival.Spec.Owner; owner != nil {
-		holder = fmt.Sprintf("%s %s/%s", owner.Kind, owner.Namespace, owner.Name)
-	}
-
 	return &refusal{
 		reason: v1alpha1.ReasonMACConflict,
 		message: fmt.Sprintf("MAC address %s already holds %s for %s; give this NIC another MAC address, or delete the other",
-			n.mac, n.rival.Spec.Address, holder),
+			n.mac, n.rival.Spec.Address, convert.Holder(n.rival)),
 	}
 }
 
@@ -169,6 +195,20 @@ func match(seen observation) (matched []*v1alpha1.IPLease, rest []heldLease) {
 	}
 
 	return matched, rest
+}
+
+// spare tells whether the lease is one too many of a NIC that was not told yet
+// which one it keeps. Another process may just be telling it the other one, so it
+// is freed only when the status, which has one version, tells the one that stays.
+func spare(held heldLease, nics []nic, matched []*v1alpha1.IPLease) bool {
+	for i, n := range nics {
+		if matched[i] != nil && n.previous != ledger.AddressOf(matched[i]) &&
+			sameNetwork(n, held) && (sameName(n, held) || sameMAC(n, held)) {
+			return true
+		}
+	}
+
+	return false
 }
 
 // choose returns the lease of rest that the NIC keeps, or -1.

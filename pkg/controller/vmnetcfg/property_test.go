@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/apitest"
+	"github.com/freehold-net/freehold/pkg/convert"
 	"github.com/freehold-net/freehold/pkg/kube"
 )
 
@@ -33,12 +35,14 @@ type history struct {
 	machines int
 	// told is the address that each NIC was told: its request, interface and network.
 	told map[string]string
+	// kept are the reservations that people made and did not remove, by lease.
+	kept map[string]*v1alpha1.LeaseReservation
 }
 
 func newHistory(t *testing.T, seed uint64) *history {
 	t.Helper()
 
-	h := &history{world: newWorld(), t: t, rng: rand.New(rand.NewPCG(seed, 9)), told: map[string]string{}}
+	h := &history{world: newWorld(), t: t, rng: rand.New(rand.NewPCG(seed, 9)), told: map[string]string{}, kept: map[string]*v1alpha1.LeaseReservation{}}
 	h.pool("net")
 	h.pool("other", func(pool *poolObject) { pool.Spec.IPv4Config.Pool.End = "10.0.0.14" })
 
@@ -87,7 +91,13 @@ func (h *history) change() {
 	requests := h.requests.All()
 	if len(requests) < 2 || h.rng.IntN(6) == 0 {
 		h.machines++
-		h.vm(fmt.Sprintf("vm-%d", h.machines), h.nic("a"), h.nic("b"))
+		h.vm(h.unused(), h.nic("a"), h.nic("b"))
+
+		return
+	}
+
+	if h.rng.IntN(4) == 0 {
+		h.reservation()
 
 		return
 	}
@@ -135,6 +145,55 @@ func (h *history) change() {
 	})
 }
 
+// unused is the name of no machine that there is now: a new one or an old one.
+func (h *history) unused() string {
+	name := fmt.Sprintf("vm-%d", 1+h.rng.IntN(h.machines))
+	if _, err := h.vms.Get("vms", name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
+		return name
+	}
+
+	return fmt.Sprintf("vm-%d", h.machines)
+}
+
+// reservation makes or removes a reservation: for a MAC address or a machine,
+// that are there, were or will be, or for nobody.
+func (h *history) reservation() {
+	address := fmt.Sprintf("10.0.0.%d", 2+h.rng.IntN(6))
+	name := "net." + address
+
+	if lease, err := h.leases.Get("vms", name, metav1.GetOptions{}); err == nil {
+		if convert.ReservationOf(lease) != nil {
+			delete(h.kept, name)
+			h.forgetHolder(lease)
+
+			if err := h.leases.Delete("vms", name, nil); err != nil {
+				h.t.Fatal(err)
+			}
+		}
+
+		return
+	}
+
+	switch h.rng.IntN(3) {
+	case 0:
+		h.reserve(address, mac(1+h.rng.IntN(h.macs+2)), nil)
+	case 1:
+		h.reserve(address, "", ofVM(fmt.Sprintf("vm-%d", 1+h.rng.IntN(h.machines+1)), []string{"", "a"}[h.rng.IntN(2)]))
+	default:
+		h.reserve(address, "", nil)
+	}
+
+	h.kept[name] = convert.ReservationOf(must(h.leases.Get("vms", name, metav1.GetOptions{})))
+}
+
+// forgetHolder notes that a lease was deleted by hand: its holder may be given
+// another address, if somebody is quicker.
+func (h *history) forgetHolder(lease *v1alpha1.IPLease) {
+	if owner := lease.Spec.Owner; owner != nil {
+		delete(h.told, owner.Name+" "+owner.InterfaceName+" vms/"+lease.Spec.PoolName)
+	}
+}
+
 // forget notes that the NIC may have another address from now on.
 func (h *history) forget(request string, config v1alpha1.NetworkConfig) {
 	delete(h.told, request+" "+config.InterfaceName+" "+kube.NetworkKey(config.NetworkName, "vms"))
@@ -147,22 +206,13 @@ func (h *history) end(name string) {
 		h.t.Fatal(err)
 	}
 
-	h.sweep()
+	if h.rng.IntN(2) == 0 {
+		h.sweep()
+	}
 
 	for told := range h.told {
 		if len(told) > len(name) && told[:len(name)+1] == name+" " {
 			delete(h.told, told)
-		}
-	}
-}
-
-// sweep frees the leases of virtual machines that are gone.
-func (h *history) sweep() {
-	for _, lease := range h.leases.All() {
-		if _, err := h.vms.Get("vms", lease.Spec.Owner.Name, metav1.GetOptions{}); apierrors.IsNotFound(err) {
-			if err := h.leases.Delete(lease.Namespace, lease.Name, nil); err != nil {
-				h.t.Fatal(err)
-			}
 		}
 	}
 }
@@ -203,6 +253,7 @@ func (h *history) work() {
 // check is what must be so after every single step.
 func (h *history) check() {
 	h.t.Helper()
+	h.reservations()
 
 	for _, request := range h.requests.All() {
 		for i, nic := range request.Status.NetworkConfigs {
@@ -218,7 +269,12 @@ func (h *history) check() {
 				h.t.Fatalf("I3: %s was told %s and now %s, and nobody asked for that", as, before, nic.AllocatedIPAddress)
 			}
 
-			h.told[as] = nic.AllocatedIPAddress
+			// A status that was not written since a person deleted the lease
+			// tells nobody anything new.
+			name := convert.LeaseName(nic.NetworkName[len("vms/"):], netip.MustParseAddr(nic.AllocatedIPAddress))
+			if lease, err := h.leases.Get("vms", name, metav1.GetOptions{}); err == nil && !convert.Reserved(lease) && lease.Spec.Owner.Name == request.Name {
+				h.told[as] = nic.AllocatedIPAddress
+			}
 		}
 	}
 }
@@ -265,11 +321,63 @@ func (h *history) settled() {
 
 	held := map[string]string{}
 	for _, lease := range h.leases.All() {
+		if convert.Reserved(lease) {
+			h.leftAlone(lease)
+
+			continue
+		}
+
 		held[lease.Name] = lease.Spec.Owner.Name + " " + lease.Spec.Owner.InterfaceName + " " + lease.Spec.MACAddress
 	}
 
 	if diff := cmp.Diff(told, held); diff != "" {
 		h.t.Fatalf("what was told is not what is held, or something leaked (-told +held):\n%s", diff)
+	}
+}
+
+// reservations must outlive everything but a person, and no NIC may hold what
+// is kept for another.
+func (h *history) reservations() {
+	h.t.Helper()
+
+	found := map[string]*v1alpha1.LeaseReservation{}
+
+	for _, lease := range h.leases.All() {
+		reservation := convert.ReservationOf(lease)
+		if reservation == nil {
+			continue
+		}
+
+		found[lease.Name] = reservation
+
+		// A NIC that was given another MAC address keeps what it holds.
+		if owner := reservation.Owner; !convert.Reserved(lease) && owner != nil && owner.Name != lease.Spec.Owner.Name ||
+			!convert.Reserved(lease) && owner == nil && reservation.MACAddress == "" {
+			h.t.Fatalf("%s is reserved for %+v and held by %+v", lease.Name, reservation, lease.Spec)
+		}
+	}
+
+	if diff := cmp.Diff(h.kept, found); diff != "" {
+		h.t.Fatalf("reservations (-made +found):\n%s", diff)
+	}
+}
+
+// leftAlone makes sure that a reservation has no NIC that it is for and that
+// holds nothing.
+func (h *history) leftAlone(lease *v1alpha1.IPLease) {
+	h.t.Helper()
+
+	for _, request := range h.requests.All() {
+		for i, status := range request.Status.NetworkConfigs {
+			if status.AllocatedIPAddress != "" || status.NetworkName != "vms/"+lease.Spec.PoolName {
+				continue
+			}
+
+			n, err := h.managers[0].observeNIC(request, request.Spec.NetworkConfigs[i], nil)
+			if err == nil && n.rival == nil && n.refusal == nil && n.reservation(nil) != nil {
+				h.t.Fatalf("%s %s has no address although %s is reserved for it: %+v", request.Name, status.InterfaceName, lease.Name, status)
+			}
+		}
 	}
 }
 
@@ -290,7 +398,7 @@ func (h *history) excused(request *requestObject, at int) {
 				continue
 			}
 
-			n, err := m.observeNIC("vms", request.Spec.NetworkConfigs[at], nil)
+			n, err := m.observeNIC(request, request.Spec.NetworkConfigs[at], nil)
 			if err != nil || m.ledger.Counts(n.pool.key, n.pool.plan).Free > 0 {
 				h.t.Fatalf("%s waits although an address is free: %+v %v", request.Name, nic, err)
 			}
@@ -306,9 +414,10 @@ func (h *history) excused(request *requestObject, at int) {
 
 // TestAnyHistory: two managers at once, caches that lag, processes that die and
 // connections that are cut before and after any write, while people add, change
-// and remove NICs and virtual machines. No NIC is ever told another address
-// than it was (I3), no two hold one (I1: the server has it, the status must not
-// say otherwise), nothing leaks, and when all is calm nothing is written (I2).
+// and remove NICs, virtual machines and reservations. No NIC is ever told another
+// address than it was (I3), no two hold one (I1: the server has it, the status
+// must not say otherwise), nothing leaks, no reservation is lost, and when all is
+// calm nothing is written (I2).
 func TestAnyHistory(t *testing.T) {
 	t.Parallel()
 

@@ -73,6 +73,7 @@ func entryOf(r result) v1alpha1.NetworkConfigStatus {
 		entry.AllocatedIPAddress = r.lease.Spec.Address
 		entry.State = v1alpha1.StateAllocated
 		entry.Reason = v1alpha1.ReasonAllocated
+		entry.Message = r.note
 	case r.refusal == nil:
 		entry.State = v1alpha1.StatePending
 		entry.Reason = v1alpha1.ReasonPending

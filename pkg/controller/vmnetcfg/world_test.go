@@ -13,6 +13,7 @@ import (
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/apitest"
+	"github.com/freehold-net/freehold/pkg/convert"
 	"github.com/freehold-net/freehold/pkg/kube"
 	"github.com/freehold-net/freehold/pkg/ledger"
 )
@@ -69,6 +70,7 @@ func (w *world) manager() *manager {
 		}),
 		requests: apitest.NewCache(w.requests, map[string]func(*requestObject) ([]string, error){
 			kube.IndexRequestByNetwork: kube.RequestNetworks, kube.IndexRequestByVM: kube.RequestVM,
+			kube.IndexRequestByMAC: kube.RequestMACs,
 		}),
 		leases: apitest.NewCache[*v1alpha1.IPLease](w.leases, nil),
 		vms:    apitest.NewCache[*kubevirtv1.VirtualMachine](w.vms, nil),
@@ -239,6 +241,37 @@ func (w *world) status(name string) []string {
 	return lines
 }
 
+// reserve makes a lease that nobody holds, as a person does.
+func (w *world) reserve(address, mac string, owner *v1alpha1.LeaseOwner) {
+	must(w.leases.Create(&v1alpha1.IPLease{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "vms", Name: "net." + address},
+		Spec: v1alpha1.IPLeaseSpec{
+			PoolName: "net", Address: address, MACAddress: mac, Owner: owner, Origin: v1alpha1.OriginManual,
+		},
+	}))
+}
+
+// sweep frees the leases of owners that are gone, as package iplease does it.
+func (w *world) sweep() {
+	for _, lease := range w.leases.All() {
+		if !convert.Reserved(lease) && !w.alive(lease.Spec.Owner) {
+			must(kube.FreeLease(w.leases, ledger.New(), lease))
+		}
+	}
+}
+
+func (w *world) alive(owner *v1alpha1.LeaseOwner) bool {
+	if owner.Kind == v1alpha1.OwnerVMNetCfg {
+		request, err := w.requests.Get(owner.Namespace, owner.Name, metav1.GetOptions{})
+
+		return err == nil && request.UID == owner.UID
+	}
+
+	vm, err := w.vms.Get(owner.Namespace, owner.Name, metav1.GetOptions{})
+
+	return err == nil && vm.UID == owner.UID
+}
+
 // held tells of all leases, one line each.
 func (w *world) held() []string {
 	var lines []string
@@ -247,6 +280,14 @@ func (w *world) held() []string {
 		line := lease.Name + " " + lease.Spec.MACAddress
 		if owner := lease.Spec.Owner; owner != nil {
 			line += " " + owner.Kind + "/" + owner.Name + "/" + owner.InterfaceName
+		}
+
+		switch {
+		case convert.Reserved(lease):
+			line = "reserved " + line
+		case lease.Spec.Reservation != nil:
+			line += " fixed"
+		default:
 		}
 
 		lines = append(lines, line)

@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/convert"
 	"github.com/freehold-net/freehold/pkg/kube"
 	"github.com/freehold-net/freehold/pkg/ledger"
 	"github.com/freehold-net/freehold/pkg/webhook/review"
@@ -24,7 +25,7 @@ type users struct {
 	holders []string
 	// namespaces are those of all of them.
 	namespaces map[string]struct{}
-	// unowned counts the leases without an owner.
+	// unowned counts the reservations.
 	unowned int
 }
 
@@ -39,7 +40,7 @@ func (w World) validateDelete(ctx context.Context, pool *v1alpha1.IPPool) (revie
 	}
 
 	if using.unowned > 0 {
-		verdict.Warn("%s without an owner will stay; delete them if they are not for a pool to come",
+		verdict.Warn("%s that nobody holds will stay; delete them if they are not for a pool to come",
 			count(using.unowned, "IPLease", "IPLeases"))
 	}
 
@@ -100,7 +101,7 @@ func (w World) usersOf(pool *v1alpha1.IPPool) (users, error) {
 
 	for _, lease := range w.Leases.OfPool(keyOf(pool)) {
 		owner := lease.Spec.Owner
-		if owner == nil {
+		if convert.Reserved(lease) {
 			using.unowned++
 
 			continue
@@ -109,7 +110,7 @@ func (w World) usersOf(pool *v1alpha1.IPPool) (users, error) {
 		using.namespaces[owner.Namespace] = struct{}{}
 
 		if _, ok := represented[ledger.OwnerKey{Kind: owner.Kind, Namespace: owner.Namespace, Name: owner.Name}]; !ok {
-			addresses[ownerName(owner)] = append(addresses[ownerName(owner)], lease.Spec.Address)
+			addresses[convert.OwnerName(owner)] = append(addresses[convert.OwnerName(owner)], lease.Spec.Address)
 		}
 	}
 

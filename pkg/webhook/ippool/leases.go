@@ -72,17 +72,11 @@ func holderOf(lease *v1alpha1.IPLease) string {
 	switch {
 	case lease == nil:
 		return "somebody"
-	case lease.Spec.Owner == nil:
-		return "IPLease " + lease.Namespace + "/" + lease.Name
-	case lease.Spec.Owner.InterfaceName != "":
-		return ownerName(lease.Spec.Owner) + " (interface " + lease.Spec.Owner.InterfaceName + ")"
+	case convert.Reserved(lease) || lease.Spec.Owner.InterfaceName == "":
+		return convert.Holder(lease)
 	default:
-		return ownerName(lease.Spec.Owner)
+		return convert.Holder(lease) + " (interface " + lease.Spec.Owner.InterfaceName + ")"
 	}
-}
-
-func ownerName(owner *v1alpha1.LeaseOwner) string {
-	return owner.Kind + " " + owner.Namespace + "/" + owner.Name
 }
 
 // enumerate joins the first items and counts the rest.

@@ -424,14 +424,18 @@ func TestDelete(t *testing.T) {
 			pool(),
 			judgement{
 				refused: []string{"holds the addresses of VirtualMachine default/going (192.168.48.82, 192.168.48.83), which must be removed at first"},
-				warned:  []string{"1 IPLease without an owner"},
+				warned:  []string{"1 IPLease that nobody holds"},
 			},
 		},
 		"a request that goes and holds nothing": {func(w *World) { w.Requests = requests{going} }, pool(), judgement{}},
-		"leases without an owner": {
-			func(w *World) { w.Leases = holding(lease("192.168.48.84", ""), lease("192.168.48.85", "")) },
+		"reservations": {
+			func(w *World) {
+				reserved := lease("192.168.48.86", "to-come")
+				reserved.Spec.Owner.UID = ""
+				w.Leases = holding(lease("192.168.48.84", ""), lease("192.168.48.85", ""), reserved)
+			},
 			pool(),
-			judgement{warned: []string{"2 IPLeases without an owner will stay"}},
+			judgement{warned: []string{"3 IPLeases that nobody holds will stay"}},
 		},
 		"a second pool that serves nobody": {
 			func(w *World) {

@@ -73,7 +73,7 @@ func (w World) warnOfMAC(path *field.Path, config *v1alpha1.VirtualMachineNetwor
 }
 
 // judgeWanted refuses a wanted address that the pool does not give out or that
-// another owner holds.
+// another owner holds. What is reserved for the NIC it may have.
 func (w World) judgeWanted(path *field.Path, config *v1alpha1.VirtualMachineNetworkConfig, nic convert.Request, pool *v1alpha1.IPPool, verdict *review.Verdict) {
 	if !nic.Wanted.IsValid() {
 		return
@@ -88,6 +88,11 @@ func (w World) judgeWanted(path *field.Path, config *v1alpha1.VirtualMachineNetw
 
 	remedy := fmt.Sprintf("choose another address from %s, or leave ipAddress empty to have one chosen", plan.Range)
 
+	lease := w.Leases.Holder(keyOf(pool), nic.Wanted)
+	if lease != nil && mayHave(lease, config, nic) {
+		return
+	}
+
 	if _, err := ipam.Allocate(plan, nil, ipam.Request{Wanted: nic.Wanted}); err != nil {
 		verdict.Refuse(field.Invalid(path, nic.Wanted.String(), fmt.Sprintf(
 			"IPPool %s/%s cannot give it out: %v; %s", pool.Namespace, pool.Name, err, remedy)))
@@ -95,9 +100,9 @@ func (w World) judgeWanted(path *field.Path, config *v1alpha1.VirtualMachineNetw
 		return
 	}
 
-	if lease := w.Leases.Holder(keyOf(pool), nic.Wanted); lease != nil && !mine(lease, config) {
+	if lease != nil {
 		verdict.Refuse(field.Invalid(path, nic.Wanted.String(), fmt.Sprintf(
-			"is held by %s; %s", holderOf(lease), remedy)))
+			"is held by %s; %s", convert.Holder(lease), remedy)))
 	}
 }
 

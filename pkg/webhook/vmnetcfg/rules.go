@@ -157,26 +157,31 @@ func mine(lease *v1alpha1.IPLease, config *v1alpha1.VirtualMachineNetworkConfig)
 		owner.Kind == v1alpha1.OwnerVMNetCfg && owner.Name == config.Name
 }
 
-// rivals returns the owners of the leases that are not the request's, sorted.
+// mayHave tells whether the NIC of the request may ask for the lease's address:
+// it is held for the request already, or reserved for the NIC.
+func mayHave(lease *v1alpha1.IPLease, config *v1alpha1.VirtualMachineNetworkConfig, nic convert.Request) bool {
+	if !convert.Reserved(lease) {
+		return mine(lease, config)
+	}
+
+	return convert.Fits(convert.ReservationOf(lease), convert.Claim{
+		Namespace: config.Namespace, VirtualMachine: config.Spec.VMName, Request: config.Name,
+		Interface: nic.Interface, MAC: nic.MAC,
+	})
+}
+
+// rivals returns the owners of the leases that are not the request's, sorted. A
+// reservation is none: it gives way to whoever has the MAC address.
 func rivals(leases []*v1alpha1.IPLease, config *v1alpha1.VirtualMachineNetworkConfig) []string {
 	var names []string
 
 	for _, lease := range leases {
-		if !mine(lease, config) {
-			names = append(names, holderOf(lease))
+		if !convert.Reserved(lease) && !mine(lease, config) {
+			names = append(names, convert.Holder(lease))
 		}
 	}
 
 	slices.Sort(names)
 
 	return slices.Compact(names)
-}
-
-func holderOf(lease *v1alpha1.IPLease) string {
-	owner := lease.Spec.Owner
-	if owner == nil {
-		return "IPLease " + lease.Namespace + "/" + lease.Name
-	}
-
-	return owner.Kind + " " + owner.Namespace + "/" + owner.Name
 }

@@ -159,7 +159,13 @@ func TestCreate(t *testing.T) {
 		lease("192.168.48.86", mac, vm("default", "test-vm")),
 		lease("192.168.48.87", "", nil),
 		lease("192.168.48.88", "", vm("dev", "test-vm")),
+		lease("192.168.48.83", "FA-CF-8E-50-82-FD", nil),
+		lease("192.168.48.84", "", &v1alpha1.LeaseOwner{Kind: v1alpha1.OwnerVirtualMachine, Namespace: "default", Name: "test-vm"}),
+		lease("192.168.48.89", "fa:cf:8e:50:82:fd", nil),
 	}
+
+	another := config(nic("net-48", "fa:cf:8e:50:82:fe", "192.168.48.84"))
+	another.Spec.VMName = "another"
 
 	for name, test := range map[string]struct {
 		config            *v1alpha1.VirtualMachineNetworkConfig
@@ -184,18 +190,24 @@ func TestCreate(t *testing.T) {
 			config:   config(nic("net-48", mac, ""), nic("default/net-48", "FA-CF-8E-50-82-FC", "")),
 			problems: []string{"spec.networkConfigs[1].macAddress: Duplicate|networkConfigs[0]"},
 		},
-		"wanted and free":                {config: config(nic("default/net-48", mac, "192.168.48.83"))},
-		"wanted and held by ourselves":   {config: config(nic("default/net-48", mac, "192.168.48.86"))},
-		"wanted out of the range":        {config: config(nic("net-48", mac, "192.168.48.91")), problems: []string{"spec.networkConfigs[0].ipAddress|IPPool default/the-pool|not in the range of the pool, 192.168.48.81-192.168.48.90|choose another"}},
-		"wanted out of the network":      {config: config(nic("net-48", mac, "10.0.0.1")), problems: []string{"ipAddress|10.0.0.1|not in the range"}},
-		"wanted of another family":       {config: config(nic("net-48", mac, "fd00::1")), problems: []string{"ipAddress|fd00::1|not in the range"}},
-		"wanted and excluded":            {config: config(nic("net-48", mac, "192.168.48.89")), problems: []string{"192.168.48.89|excluded"}},
-		"wanted is the server":           {config: config(nic("net-48", mac, "192.168.48.82")), problems: []string{"192.168.48.82|DHCP server"}},
-		"wanted is the router":           {config: config(nic("net-48", mac, "192.168.48.1")), problems: []string{"192.168.48.1|router"}},
-		"wanted and held":                {config: config(nic("net-48", mac, "192.168.48.85")), problems: []string{"ipAddress|192.168.48.85|is held by VirtualMachine default/rival|choose another address from 192.168.48.81-192.168.48.90"}},
-		"wanted and held by a person":    {config: config(nic("net-48", mac, "192.168.48.87")), problems: []string{"is held by IPLease default/the-pool.192.168.48.87"}},
-		"wanted and held by a namesake":  {config: config(nic("net-48", mac, "192.168.48.88")), problems: []string{"is held by VirtualMachine dev/test-vm"}},
-		"MAC address of another machine": {config: config(nic("net-48", "52:54:00:00:00:85", "")), warning: []string{"VirtualMachine default/rival on network default/net-48 has the MAC address 52:54:00:00:00:85 already"}},
+		"wanted and free":                             {config: config(nic("default/net-48", mac, "192.168.48.90"))},
+		"wanted and reserved for its MAC address":     {config: config(nic("net-48", "fa:cf:8e:50:82:fd", "192.168.48.83"))},
+		"wanted and reserved for its machine":         {config: config(nic("net-48", mac, "192.168.48.84"))},
+		"wanted, excluded and reserved for it":        {config: config(nic("net-48", "fa:cf:8e:50:82:fd", "192.168.48.89"))},
+		"wanted and reserved for another MAC address": {config: config(nic("net-48", mac, "192.168.48.83")), problems: []string{"is held by IPLease default/the-pool.192.168.48.83, which is reserved for MAC address FA-CF-8E-50-82-FD|choose another"}},
+		"wanted and reserved for another machine":     {config: another, problems: []string{"is held by IPLease default/the-pool.192.168.48.84, which is reserved for VirtualMachine default/test-vm"}},
+		"MAC address that an address is reserved for": {config: config(nic("net-48", "fa:cf:8e:50:82:fd", ""))},
+		"wanted and held by ourselves":                {config: config(nic("default/net-48", mac, "192.168.48.86"))},
+		"wanted out of the range":                     {config: config(nic("net-48", mac, "192.168.48.91")), problems: []string{"spec.networkConfigs[0].ipAddress|IPPool default/the-pool|not in the range of the pool, 192.168.48.81-192.168.48.90|choose another"}},
+		"wanted out of the network":                   {config: config(nic("net-48", mac, "10.0.0.1")), problems: []string{"ipAddress|10.0.0.1|not in the range"}},
+		"wanted of another family":                    {config: config(nic("net-48", mac, "fd00::1")), problems: []string{"ipAddress|fd00::1|not in the range"}},
+		"wanted and excluded":                         {config: config(nic("net-48", mac, "192.168.48.89")), problems: []string{"192.168.48.89|excluded"}},
+		"wanted is the server":                        {config: config(nic("net-48", mac, "192.168.48.82")), problems: []string{"192.168.48.82|DHCP server"}},
+		"wanted is the router":                        {config: config(nic("net-48", mac, "192.168.48.1")), problems: []string{"192.168.48.1|router"}},
+		"wanted and held":                             {config: config(nic("net-48", mac, "192.168.48.85")), problems: []string{"ipAddress|192.168.48.85|is held by VirtualMachine default/rival|choose another address from 192.168.48.81-192.168.48.90"}},
+		"wanted and held by a person":                 {config: config(nic("net-48", mac, "192.168.48.87")), problems: []string{"is held by IPLease default/the-pool.192.168.48.87, which is reserved for nobody"}},
+		"wanted and held by a namesake":               {config: config(nic("net-48", mac, "192.168.48.88")), problems: []string{"is held by VirtualMachine dev/test-vm"}},
+		"MAC address of another machine":              {config: config(nic("net-48", "52:54:00:00:00:85", "")), warning: []string{"VirtualMachine default/rival on network default/net-48 has the MAC address 52:54:00:00:00:85 already"}},
 		"all problems at once": {
 			config:   config(nic("net-48", "zz", "192.168.48.85"), nic("nonexist", "", "")),
 			problems: []string{"networkConfigs[0].macAddress", "networkConfigs[0].ipAddress", "networkConfigs[1].networkName"},

@@ -15,7 +15,8 @@ const (
 	OriginAllocated LeaseOrigin = "Allocated"
 	// OriginRequested means that the owner asked for this very address.
 	OriginRequested LeaseOrigin = "Requested"
-	// OriginManual means that a person made the lease.
+	// OriginManual means that a person made the lease, as a reservation or for a
+	// machine that we know nothing of.
 	OriginManual LeaseOrigin = "Manual"
 )
 
@@ -45,6 +46,13 @@ const (
 // IPLease is one held address. Creating it is the allocation: it is named
 // <pool>.<address> in the pool's namespace, so the API server's uniqueness of
 // names is the lock, as it is for the IPAddress objects of Services.
+//
+// A lease whose owner has no UID, or that has no owner, is a reservation: a
+// person keeps the address for somebody. A NIC in the pool that fits all that the
+// reservation says (macAddress, the owner's kind, namespace and name, its
+// interfaceName) takes the address up; one that says neither is for nobody. A
+// reservation that was taken up outlives its holder and ends when a person
+// deletes it.
 type IPLease struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -77,9 +85,17 @@ type IPLeaseSpec struct {
 	MACAddress string `json:"macAddress,omitempty"`
 
 	// owner is who holds the address; only its end frees it. A lease without
-	// an owner is held until a person deletes it.
+	// an owner is held until a person deletes it, and so is one whose owner has
+	// no UID: it is reserved for the owner of that name.
 	// +optional
 	Owner *LeaseOwner `json:"owner,omitempty"`
+
+	// reservation is what the lease goes back to when its owner ends, instead
+	// of being freed. It is set when somebody takes a reserved address up, or
+	// by a person, to keep an address that is held now. Without it the address
+	// is free when its owner ends.
+	// +optional
+	Reservation *LeaseReservation `json:"reservation,omitempty"`
 
 	// origin tells how the lease came to be.
 	// +optional
@@ -99,10 +115,26 @@ type LeaseOwner struct {
 	// name is the owner's name.
 	// +required
 	Name string `json:"name"`
-	// uid tells the owner from a later one of the same name.
-	// +required
-	UID types.UID `json:"uid"`
+	// uid tells the owner from a later one of the same name. Empty: nobody
+	// holds the address yet, and it is reserved for the owner of that name.
+	// +optional
+	UID types.UID `json:"uid,omitempty"`
 	// interfaceName is the NIC in the virtual machine's spec, if known.
 	// +optional
 	InterfaceName string `json:"interfaceName,omitempty"`
+}
+
+// LeaseReservation is for whom an address is kept; empty, for nobody.
+type LeaseReservation struct {
+	// macAddress is the NIC that the address is reserved for; it is answered
+	// with it even while nobody holds the address.
+	// +optional
+	// +kubebuilder:validation:MaxLength=17
+	// +kubebuilder:validation:Pattern=`^([0-9A-Fa-f:.-]{12,17})?$`
+	MACAddress string `json:"macAddress,omitempty"`
+
+	// owner is the virtual machine or request that the address is reserved
+	// for, by name; a UID says nothing here.
+	// +optional
+	Owner *LeaseOwner `json:"owner,omitempty"`
 }
