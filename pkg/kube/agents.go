@@ -20,11 +20,16 @@ func AgentLabels(pool *v1alpha1.IPPool) map[string]string {
 // ClusterNetworkLabel is the label of the nodes that carry the network, or ""
 // for a network that is on every node.
 func ClusterNetworkLabel(network *nadv1.NetworkAttachmentDefinition) string {
-	if name := network.Labels[utils.KeyClusterNetworkLabel]; name != "" {
+	if name := ClusterNetworkOf(network); name != "" {
 		return utils.GetLabelKeyOfClusterNetwork(name)
 	}
 
 	return ""
+}
+
+// ClusterNetworkOf is Harvester's cluster network that the network is on, or "".
+func ClusterNetworkOf(network *nadv1.NetworkAttachmentDefinition) string {
+	return network.Labels[utils.KeyClusterNetworkLabel]
 }
 
 // PodReady tells whether the Pod says that it is ready.

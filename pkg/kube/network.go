@@ -3,6 +3,7 @@ package kube
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"github.com/harvester/harvester-network-controller/pkg/utils"
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
@@ -12,6 +13,7 @@ import (
 // be served.
 type networkConfig struct {
 	Type      string            `json:"type"`
+	VLAN      int               `json:"vlan"`
 	VLANTrunk []json.RawMessage `json:"vlanTrunk"`
 	IPAM      map[string]any    `json:"ipam"`
 }
@@ -65,6 +67,21 @@ func NetworkNeverSuitable(network *nadv1.NetworkAttachmentDefinition) string {
 	default:
 		return ""
 	}
+}
+
+// NetworkVLAN returns the VLAN identifier of the network, 0 for none or when it
+// cannot be read.
+func NetworkVLAN(network *nadv1.NetworkAttachmentDefinition) int {
+	if vlan, err := strconv.Atoi(network.Labels[utils.KeyVlanLabel]); err == nil {
+		return vlan
+	}
+
+	config, err := readNetworkConfig(network)
+	if err != nil {
+		return 0
+	}
+
+	return config.VLAN
 }
 
 // readNetworkConfig reads spec.config, which may be empty: Multus then looks for
