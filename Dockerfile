@@ -1,6 +1,14 @@
 # Image with both programs and nothing else: no shell, no libc, no package
 # manager. `make image` builds it.
 ARG GO_VERSION=1.26
+ARG NODE_VERSION=20
+
+FROM --platform=$BUILDPLATFORM node:${NODE_VERSION}-bookworm AS page
+WORKDIR /src
+COPY web/package.json web/package-lock.json ./
+RUN npm ci
+COPY web .
+RUN npm run build
 
 FROM --platform=$BUILDPLATFORM golang:${GO_VERSION}-bookworm AS build
 ARG TARGETOS
@@ -10,6 +18,7 @@ WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
+COPY --from=page /src/dist web/dist
 RUN GOOS=${TARGETOS} GOARCH=${TARGETARCH} VERSION=${VERSION} OUT=/out scripts/build
 
 FROM scratch
