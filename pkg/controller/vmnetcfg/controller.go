@@ -31,6 +31,7 @@ const handlerName = "freehold-vmnetcfg"
 // The parts of Wrangler's controllers, clients and caches that are used here.
 type (
 	requests interface {
+		Get(namespace, name string, options metav1.GetOptions) (*v1alpha1.VirtualMachineNetworkConfig, error)
 		UpdateStatus(request *v1alpha1.VirtualMachineNetworkConfig) (*v1alpha1.VirtualMachineNetworkConfig, error)
 		EnqueueAfter(namespace, name string, pause time.Duration)
 	}
@@ -122,7 +123,15 @@ func (h *Handler) OnChange(key string, request *v1alpha1.VirtualMachineNetworkCo
 		return request, fmt.Errorf("observe VirtualMachineNetworkConfig %s: %w", key, err)
 	}
 
-	results, actErr := h.act(seen.owner, plan(seen))
+	do := plan(seen)
+
+	if do.takesAway() {
+		if behind, err := h.behind(request); behind || err != nil {
+			return request, err
+		}
+	}
+
+	results, actErr := h.act(seen.owner, do)
 	h.waiting.set(keyOf(key), waitsFor(results))
 
 	updated, err := h.writeStatus(request, results)
@@ -145,6 +154,23 @@ func (h *Handler) OnChange(key string, request *v1alpha1.VirtualMachineNetworkCo
 	}
 
 	return updated, nil
+}
+
+// behind tells whether the cached request is not the one that there is now. The
+// caches of leases and of requests run apart: a lease that belongs to no NIC may
+// be that of one whose request is yet to come. Whoever is behind takes nothing
+// away, and is called again when the cache has caught up.
+func (h *Handler) behind(request *v1alpha1.VirtualMachineNetworkConfig) (bool, error) {
+	now, err := h.requests.Get(request.Namespace, request.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return true, nil
+	}
+
+	if err != nil {
+		return false, fmt.Errorf("get VirtualMachineNetworkConfig %s/%s: %w", request.Namespace, request.Name, err)
+	}
+
+	return now.UID != request.UID || now.Generation != request.Generation, nil
 }
 
 func (h *Handler) writeStatus(request *v1alpha1.VirtualMachineNetworkConfig, results []result) (*v1alpha1.VirtualMachineNetworkConfig, error) {

@@ -18,6 +18,11 @@ type decision struct {
 	nics []step
 }
 
+// takesAway tells whether somebody loses an address by it.
+func (d decision) takesAway() bool {
+	return len(d.release) > 0 || slices.ContainsFunc(d.nics, func(s step) bool { return s.move })
+}
+
 // step is what to do about one NIC. With none of allocate, take, update and move
 // set, nothing is written. With move and update set, update is for when the
 // wanted address cannot be had.

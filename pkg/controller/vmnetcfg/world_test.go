@@ -224,8 +224,9 @@ func (w *world) edit(name string, change func(nics []v1alpha1.NetworkConfig) []v
 	must(w.requests.Update(request))
 }
 
-func (w *world) set(name string, nics ...v1alpha1.NetworkConfig) {
-	w.edit(name, func([]v1alpha1.NetworkConfig) []v1alpha1.NetworkConfig { return nics })
+// set makes these the NICs of the request "one".
+func (w *world) set(nics ...v1alpha1.NetworkConfig) {
+	w.edit("one", func([]v1alpha1.NetworkConfig) []v1alpha1.NetworkConfig { return nics })
 }
 
 // status tells of a request in one line a NIC.
