@@ -53,32 +53,6 @@ func LeaseName(pool string, a netip.Addr) string {
 	return pool + "." + strings.ReplaceAll(a.StringExpanded(), ":", "-")
 }
 
-// ParseLeaseName is the inverse of LeaseName. Any name that LeaseName does not
-// write is refused, so that no two names stand for one address.
-func ParseLeaseName(name string) (pool string, a netip.Addr, err error) {
-	bad := fmt.Errorf("lease name %q is not <pool>.<address>; name it such as vlan1.192.168.48.10", name)
-	cut := len(name)
-	for range 4 {
-		dot := strings.LastIndexByte(name[:cut], '.')
-		if dot < 0 {
-			break
-		}
-		cut = dot
-		text := name[cut+1:]
-		if strings.Contains(text, "-") {
-			text = strings.ReplaceAll(text, "-", ":")
-		}
-		a, parseErr := netip.ParseAddr(text)
-		if parseErr != nil || a.Is4In6() || cut == 0 {
-			continue
-		}
-		if LeaseName(name[:cut], a) == name {
-			return name[:cut], a, nil
-		}
-	}
-	return "", netip.Addr{}, bad
-}
-
 // HostName returns the host name that the guest of a virtual machine is told:
 // the part of the name before the first dot, as KubeVirt names guests, with
 // whatever RFC 1123 does not allow in a host name turned into hyphens. It is ""

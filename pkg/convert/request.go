@@ -172,28 +172,3 @@ func MACAnnotation(text string) (map[string]dhcp.MAC, error) {
 	}
 	return macs, errors.Join(errs...)
 }
-
-// StaticAddresses reads the annotations static-ip.harvesterhci.io/<interface> of
-// a virtual machine: the addresses its NICs want. Those that cannot be read are
-// left out and named in the error; the others are good.
-func StaticAddresses(annotations map[string]string) (map[string]netip.Addr, error) {
-	wanted := map[string]netip.Addr{}
-	var errs []error
-	for _, key := range slices.Sorted(maps.Keys(annotations)) {
-		name, ok := strings.CutPrefix(key, v1alpha1.AnnotationStaticIPPrefix)
-		if !ok || annotations[key] == "" {
-			continue
-		}
-		if name == "" {
-			errs = append(errs, fmt.Errorf("annotation %s names no interface; write its name behind the slash", key))
-			continue
-		}
-		a, err := Address(annotations[key])
-		if err != nil {
-			errs = append(errs, fmt.Errorf("annotation %s: %q %w", key, annotations[key], err))
-			continue
-		}
-		wanted[name] = a
-	}
-	return wanted, errors.Join(errs...)
-}

@@ -215,23 +215,6 @@ func FuzzMACAnnotation(f *testing.F) {
 	})
 }
 
-func TestStaticAddresses(t *testing.T) {
-	t.Parallel()
-	got, err := StaticAddresses(map[string]string{
-		"static-ip.harvesterhci.io/default": "192.168.48.81", "static-ip.harvesterhci.io/nic-1": "::ffff:10.0.0.1",
-		"static-ip.harvesterhci.io/nic-2": "10.0.0.1/24", "static-ip.harvesterhci.io/nic-3": "", "static-ip.harvesterhci.io/": "10.0.0.9", "other": "x",
-	})
-	want := map[string]netip.Addr{"default": netip.MustParseAddr("192.168.48.81"), "nic-1": netip.MustParseAddr("10.0.0.1")}
-	if diff := cmp.Diff(want, got, cmpAddrs); diff != "" {
-		t.Errorf("addresses (-want +got):\n%s", diff)
-	}
-	wantErr := "annotation static-ip.harvesterhci.io/ names no interface; write its name behind the slash\n" +
-		`annotation static-ip.harvesterhci.io/nic-2: "10.0.0.1/24" is an address with a prefix length; write 10.0.0.1`
-	if err == nil || err.Error() != wantErr {
-		t.Errorf("error %v, want %s", err, wantErr)
-	}
-}
-
 func TestLease(t *testing.T) {
 	t.Parallel()
 	lease := func(name, pool, address, mac string) *v1alpha1.IPLease {

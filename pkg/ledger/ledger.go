@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/convert"
 	"github.com/freehold-net/freehold/pkg/dhcp"
 	"github.com/freehold-net/freehold/pkg/ipam"
 )
@@ -98,13 +99,13 @@ func PoolOf(lease *v1alpha1.IPLease) Key {
 
 // AddressOf returns the lease's address, or the invalid address if it cannot be
 // read.
-func AddressOf(lease *v1alpha1.IPLease) netip.Addr {
-	address, err := netip.ParseAddr(lease.Spec.Address)
-	if err != nil {
-		return netip.Addr{}
-	}
+func AddressOf(lease *v1alpha1.IPLease) netip.Addr { return read(lease).Address }
 
-	return address.Unmap()
+// read returns what of the lease can be read; the rest is told by who serves it.
+func read(lease *v1alpha1.IPLease) convert.Held {
+	held, _ := convert.Lease(lease)
+
+	return held
 }
 
 // Watch registers a function that is told of every change from then on. It is
@@ -256,15 +257,16 @@ func (l *Ledger) link(lease *v1alpha1.IPLease) {
 	}
 
 	p := l.page(PoolOf(lease))
+	held := read(lease)
 
-	if address := AddressOf(lease); address.IsValid() {
-		p.taken.Add(address)
-		p.addresses[address] = key
-		delete(p.reserved, address)
+	if held.Address.IsValid() {
+		p.taken.Add(held.Address)
+		p.addresses[held.Address] = key
+		delete(p.reserved, held.Address)
 	}
 
-	if mac, err := dhcp.ParseMAC(lease.Spec.MACAddress); err == nil {
-		p.macs[mac] = append(p.macs[mac], key)
+	if !held.MAC.IsZero() {
+		p.macs[held.MAC] = append(p.macs[held.MAC], key)
 	}
 }
 
@@ -278,16 +280,17 @@ func (l *Ledger) unlink(lease *v1alpha1.IPLease) {
 	}
 
 	p := l.page(PoolOf(lease))
+	held := read(lease)
 
-	if address := AddressOf(lease); address.IsValid() {
-		p.taken.Remove(address)
-		delete(p.addresses, address)
+	if held.Address.IsValid() {
+		p.taken.Remove(held.Address)
+		delete(p.addresses, held.Address)
 	}
 
-	if mac, err := dhcp.ParseMAC(lease.Spec.MACAddress); err == nil {
-		p.macs[mac] = slices.DeleteFunc(p.macs[mac], func(other Key) bool { return other == key })
-		if len(p.macs[mac]) == 0 {
-			delete(p.macs, mac)
+	if !held.MAC.IsZero() {
+		p.macs[held.MAC] = slices.DeleteFunc(p.macs[held.MAC], func(other Key) bool { return other == key })
+		if len(p.macs[held.MAC]) == 0 {
+			delete(p.macs, held.MAC)
 		}
 	}
 }

@@ -149,18 +149,6 @@ func (l *Ledger) OfMAC(pool Key, mac dhcp.MAC) []*v1alpha1.IPLease {
 	return oldestFirst(leases)
 }
 
-// Addresses returns the held addresses of the pool, ascending.
-func (l *Ledger) Addresses(pool Key) []netip.Addr {
-	leases := l.OfPool(pool)
-	addresses := make([]netip.Addr, len(leases))
-
-	for i, lease := range leases {
-		addresses[i] = AddressOf(lease)
-	}
-
-	return addresses
-}
-
 // Counts returns how the addresses of the pool's plan are divided. Addresses
 // that are about to be created count as used.
 func (l *Ledger) Counts(pool Key, plan ipam.Plan) ipam.Counts {
@@ -173,18 +161,6 @@ func (l *Ledger) Counts(pool Key, plan ipam.Plan) ipam.Counts {
 	}
 
 	return ipam.Count(plan, &p.taken)
-}
-
-// Len returns the number of leases of the pool.
-func (l *Ledger) Len(pool Key) int {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-
-	if p := l.pools[pool]; p != nil {
-		return len(p.addresses)
-	}
-
-	return 0
 }
 
 // EventHandler returns the handler that fills the ledger from an informer of

@@ -153,7 +153,7 @@ func TestEnded(t *testing.T) {
 				t.Errorf("freed: %t, want %t", freed, tc.ended)
 			}
 
-			if known := f.ledger.Len(ledger.Key{Namespace: "vms", Name: "net"}) == 0; known != tc.ended {
+			if known := f.ledger.Get(ledger.KeyOf(held)) == nil; known != tc.ended {
 				t.Errorf("the ledger knows it is free: %t, want %t", known, tc.ended)
 			}
 
