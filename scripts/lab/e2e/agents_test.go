@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,30 +56,8 @@ func TestNodeCutOff(t *testing.T) {
 	w := newWorld(t, "node-cut-off")
 	w.managed("net", 113, "172.20.13.0/24")
 
-	owner, err := w.watch.Owner(w.ctx, w.namespace, "net", poolTimeout)
-	w.must(err)
-
-	agents, err := w.watch.Agents(w.ctx, w.namespace, "net")
-	w.must(err)
-
-	nodes := map[string]string{}
-	for _, agent := range agents {
-		nodes[agent.Name] = agent.Spec.NodeName
-	}
-
-	var other, without string
-
-	for _, node := range w.Cluster.Nodes() {
-		if node.Name != nodes[owner] && slices.Contains(mapValues(nodes), node.Name) {
-			other = node.Name
-		} else if node.Name != nodes[owner] {
-			without = node.Name
-		}
-	}
-
-	if other == "" || without == "" {
-		t.Fatalf("want agents on two nodes and one node without; agents are %v", nodes)
-	}
+	place := w.placement("net")
+	cut, other, without := place.owner, place.other.Name, place.without.Name
 
 	defer w.boots(2)()
 
@@ -88,8 +65,6 @@ func TestNodeCutOff(t *testing.T) {
 	address := w.holds("running", 1).Held()[0]
 	w.leased("running", mac(113, 1), address)
 
-	cut, err := w.Cluster.Node(nodes[owner])
-	w.must(err)
 	w.must(fault.Cut(cut, providerAll))
 	t.Cleanup(func() {
 		if err := fault.Restore(cut, providerAll); err != nil {
@@ -113,15 +88,6 @@ func TestNodeCutOff(t *testing.T) {
 
 	renewed, took = w.renew("running", mac(113, 1))
 	t.Logf("the cable is back; running renewed %s (%s)", renewed.Addr, seconds(took))
-}
-
-func mapValues(m map[string]string) []string {
-	values := make([]string, 0, len(m))
-	for _, value := range m {
-		values = append(values, value)
-	}
-
-	return values
 }
 
 // TestStrangersGetSilence: a MAC that no virtual machine has is not answered,
