@@ -114,9 +114,9 @@ func (a *API) observePage(call *Call, limit int, body *v1.LeaseList) error {
 		pools[pool] = append(pools[pool], i)
 	}
 
-	body.Gaps = a.observePools(call, pools, body.Items)
+	body.Gaps, err = a.observePools(call, pools, body.Items)
 
-	return nil
+	return err
 }
 
 func (a *API) getLease(call *Call) (Answer, error) {

@@ -1,18 +1,13 @@
 package api
 
 import (
+	"maps"
 	"slices"
-	"sync"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/freehold-net/freehold/pkg/api/access"
 	"github.com/freehold-net/freehold/pkg/api/problem"
 	v1 "github.com/freehold-net/freehold/pkg/api/v1"
 )
-
-// reviews is how many reviews of one call are under way at once.
-const reviews = 8
 
 // resource is what callers are reviewed for, for a kind of body.
 func resource(kind v1.ChangeKind) access.Object {
@@ -71,73 +66,54 @@ func (c *Call) Visible(kind v1.ChangeKind, namespace string) (map[string]bool, e
 // namespaces returns those with objects of the kind in which the caller may do
 // the verb.
 func (c *Call) namespaces(verb string, kind v1.ChangeKind) (map[string]bool, error) {
-	var (
-		group errgroup.Group
-		mu    sync.Mutex
-	)
+	all := c.api.config.Store.Namespaces(kind)
+	may := make([]bool, len(all))
 
-	group.SetLimit(reviews)
+	err := together(len(all), func(i int) (err error) {
+		may[i], err = c.May(verb, Object(kind, all[i], ""))
+
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
 
 	found := map[string]bool{}
 
-	for _, namespace := range c.api.config.Store.Namespaces(kind) {
-		group.Go(func() error {
-			may, err := c.May(verb, Object(kind, namespace, ""))
-
-			if may {
-				mu.Lock()
-				defer mu.Unlock()
-
-				found[namespace] = true
-			}
-
-			return err
-		})
+	for i, namespace := range all {
+		if may[i] {
+			found[namespace] = true
+		}
 	}
 
-	return found, group.Wait() //nolint:wrapcheck // problems already
+	return found, nil
 }
 
 // allowed asks for many things at once.
 func (c *Call) allowed(asked map[string]ask) (v1.Allowed, error) {
-	var (
-		group errgroup.Group
-		mu    sync.Mutex
-	)
+	names := slices.Sorted(maps.Keys(asked))
+	may := make([]bool, len(names))
 
-	group.SetLimit(reviews)
+	err := together(len(names), func(i int) (err error) {
+		one := asked[names[i]]
+		may[i], err = c.May(one.verb, one.object)
 
-	allowed := v1.Allowed{}
-
-	for name, one := range asked {
-		group.Go(func() error {
-			may, err := c.May(one.verb, one.object)
-
-			mu.Lock()
-			defer mu.Unlock()
-
-			allowed[name] = may
-
-			return err
-		})
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
 
-	return allowed, group.Wait() //nolint:wrapcheck // problems already
+	allowed := v1.Allowed{}
+	for i, name := range names {
+		allowed[name] = may[i]
+	}
+
+	return allowed, nil
 }
 
 // ask is one thing that a caller may be allowed to do.
 type ask struct {
 	verb   string
 	object access.Object
-}
-
-func sortedKeys(set map[string]bool) []string {
-	keys := make([]string, 0, len(set))
-	for key := range set {
-		keys = append(keys, key)
-	}
-
-	slices.Sort(keys)
-
-	return keys
 }

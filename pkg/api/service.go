@@ -1,7 +1,9 @@
 package api
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/freehold-net/freehold/pkg/api/openapi"
 	v1 "github.com/freehold-net/freehold/pkg/api/v1"
@@ -67,7 +69,7 @@ func (a *API) about(call *Call) (Answer, error) {
 			return Answer{}, err
 		}
 
-		namespaces := sortedKeys(visible)
+		namespaces := append([]string{}, slices.Sorted(maps.Keys(visible))...)
 		body.Namespaces = &namespaces
 	}
 
