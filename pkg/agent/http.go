@@ -80,8 +80,8 @@ func (a *Agent) serveLeases(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(out) //nolint:errchkjson // the client is gone
 }
 
-// serveObservations tells what was seen of the clients: all of them, or those
-// that the parameter mac names.
+// serveObservations tells what was seen of the clients: all of them, those
+// that the parameter mac names, or none.
 func (a *Agent) serveObservations(w http.ResponseWriter, r *http.Request) {
 	report := observation.Report{Since: a.began.UTC(), Clients: []observation.Client{}}
 	named := r.URL.Query()["mac"]
@@ -89,7 +89,7 @@ func (a *Agent) serveObservations(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("%d values of mac are too many: give at most %d, or none for all clients", len(named), observation.MaxMACs), http.StatusBadRequest)
 		return
 	}
-	if named == nil {
+	if named == nil && !r.URL.Query().Has(observation.DeclinedOnly) {
 		report.Clients = a.seen.Clients()
 	}
 	for _, text := range named {

@@ -51,8 +51,10 @@ func TestTellsWhatItSaw(t *testing.T) {
 		}
 	}
 
-	if _, report, body := ask(t, a, "?mac=02:00:00:00:00:99"); len(report.Clients) != 0 {
-		t.Errorf("a stranger: %s", body)
+	for _, query := range []string{"?mac=02:00:00:00:00:99", "?" + observation.DeclinedOnly} {
+		if _, report, body := ask(t, a, query); len(report.Clients) != 0 || len(report.Declined) != 1 {
+			t.Errorf("%s: %s", query, body)
+		}
 	}
 
 	// A client that lost its binding is forgotten with it.

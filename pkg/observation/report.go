@@ -7,8 +7,12 @@ import (
 )
 
 // Path is where an agent serves its Report. With the query parameter mac, which
-// may be repeated up to MaxMACs times, it tells of these clients only.
-const Path = "/observations"
+// may be repeated up to MaxMACs times, it tells of these clients only, and with
+// DeclinedOnly of no client.
+const (
+	Path         = "/observations"
+	DeclinedOnly = "declined-only"
+)
 
 // MaxMACs is how many clients can be asked for by name at once.
 const MaxMACs = 1000

@@ -4,62 +4,72 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"time"
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/freehold-net/freehold/pkg/api"
 	v1 "github.com/freehold-net/freehold/pkg/api/v1"
 	"github.com/freehold-net/freehold/pkg/dhcp"
-	"github.com/freehold-net/freehold/pkg/ledger"
 	"github.com/freehold-net/freehold/pkg/observation"
 )
 
-// Observe returns what the agents of the pool saw of the addresses, and which
-// of them did not answer. An address that is answered to nobody is not in it.
-// One that no agent saw is, when all of them said so.
-func (a *Agents) Observe(ctx context.Context, pool types.NamespacedName, addresses []netip.Addr) (map[netip.Addr]v1.Observed, []v1.Gap) {
-	asked := a.macsOf(pool, addresses)
-	if len(asked) == 0 {
-		return nil, nil
-	}
+// agentsSource is the source of a gap that is no single agent's.
+const agentsSource = "agents"
 
-	answers, gaps := a.answers(ctx, pool, asked)
-	out := make(map[netip.Addr]v1.Observed, len(asked))
+// Observe implements api.Observer. A NIC without a MAC address is not asked for.
+func (a *Agents) Observe(ctx context.Context, pool types.NamespacedName, nics []api.Watched) api.Observation {
+	out := api.Observation{Seen: map[netip.Addr]v1.Observed{}, Messages: map[netip.Addr][]v1.HistoryItem{}}
+	macs := make([]dhcp.MAC, 0, len(nics))
 
-	for mac, address := range asked {
-		observed, seen := merge(mac.String(), answers)
-
-		switch {
-		case seen:
-			out[address] = observed
-		case len(gaps) == 0:
-			out[address] = v1.Observed{Known: true, Why: "no agent has heard of it since " + earliest(answers).Format(time.RFC3339)}
+	for _, nic := range nics {
+		if !nic.MAC.IsZero() {
+			macs = append(macs, nic.MAC)
 		}
 	}
 
-	return out, gaps
+	all, err := a.ask(ctx, pool, macs)
+	if err != nil {
+		out.Gaps = []v1.Gap{{Source: agentsSource, Reason: err.Error()}}
+
+		return out
+	}
+
+	var answers []answer
+
+	for _, one := range all {
+		if one.err != nil {
+			out.Gaps = append(out.Gaps, v1.Gap{Source: "agent " + one.agent, Reason: one.err.Error()})
+
+			continue
+		}
+
+		answers = append(answers, one)
+		hear(&out, one.report)
+	}
+
+	for _, nic := range nics {
+		if observed, messages := merge(nic.MAC.String(), answers); len(messages) > 0 {
+			out.Seen[nic.Address], out.Messages[nic.Address] = observed, messages
+		}
+	}
+
+	return out
 }
 
-// Messages returns the last DHCP messages of the holder of the address and what
-// they were answered.
-func (a *Agents) Messages(ctx context.Context, pool types.NamespacedName, address netip.Addr) ([]v1.HistoryItem, []v1.Gap) {
-	asked := a.macsOf(pool, []netip.Addr{address})
-	if len(asked) == 0 {
-		return nil, nil
+// hear adds what the report says of the whole pool.
+func hear(out *api.Observation, report observation.Report) {
+	out.Answered++
+
+	// All of them have listened since the last of them began.
+	if report.Since.After(out.Since) {
+		out.Since = report.Since
 	}
 
-	var items []v1.HistoryItem
-
-	answers, gaps := a.answers(ctx, pool, asked)
-	for _, one := range answers {
-		for _, client := range one.report.Clients {
-			for _, exchange := range client.Exchanges {
-				items = append(items, messages(one.agent, exchange)...)
-			}
+	for _, text := range report.Declined {
+		if address, err := netip.ParseAddr(text); err == nil && !slices.Contains(out.Declined, address) {
+			out.Declined = append(out.Declined, address)
 		}
 	}
-
-	return items, gaps
 }
 
 // messages are the one or two messages of an exchange, newest first.
@@ -83,53 +93,13 @@ func messages(agent string, exchange observation.Exchange) []v1.HistoryItem {
 	return []v1.HistoryItem{out, in}
 }
 
-// macsOf returns the clients that are answered with the addresses.
-func (a *Agents) macsOf(pool types.NamespacedName, addresses []netip.Addr) map[dhcp.MAC]netip.Addr {
-	out := map[dhcp.MAC]netip.Addr{}
+// merge puts together what several agents saw of one client, and the messages. The
+// one that saw it last has the word about everything but when it was seen first
+// and until when its lease is good.
+func merge(mac string, answers []answer) (v1.Observed, []v1.HistoryItem) {
+	var said []v1.HistoryItem
 
-	for _, address := range addresses {
-		lease := a.Leases.Holder(ledger.Key(pool), address)
-		if lease == nil {
-			continue
-		}
-
-		if mac, err := dhcp.ParseMAC(lease.Spec.MACAddress); err == nil && len(out) < observation.MaxMACs {
-			out[mac] = address
-		}
-	}
-
-	return out
-}
-
-// answers asks, and sorts answers from gaps.
-func (a *Agents) answers(ctx context.Context, pool types.NamespacedName, asked map[dhcp.MAC]netip.Addr) ([]answer, []v1.Gap) {
-	macs := make([]dhcp.MAC, 0, len(asked))
-	for mac := range asked {
-		macs = append(macs, mac)
-	}
-
-	all, err := a.ask(ctx, pool, macs)
-	if err != nil {
-		return nil, []v1.Gap{{Source: agentsSource, Reason: err.Error()}}
-	}
-
-	var gaps []v1.Gap
-
-	for _, one := range all {
-		if one.err != nil {
-			gaps = append(gaps, v1.Gap{Source: "agent " + one.agent, Reason: one.err.Error()})
-		}
-	}
-
-	return slices.DeleteFunc(all, func(one answer) bool { return one.err != nil }), gaps
-}
-
-// merge puts together what several agents saw of one client. The one that saw
-// it last has the word about everything but when it was seen first and until
-// when its lease is good.
-func merge(mac string, answers []answer) (v1.Observed, bool) {
 	out := v1.Observed{Known: true}
-	seen := false
 
 	for _, one := range answers {
 		i := slices.IndexFunc(one.report.Clients, func(c observation.Client) bool { return c.MAC == mac })
@@ -139,7 +109,7 @@ func merge(mac string, answers []answer) (v1.Observed, bool) {
 
 		client := one.report.Clients[i]
 
-		if !seen || client.FirstSeen.Before(out.FirstSeen) {
+		if out.FirstSeen.IsZero() || client.FirstSeen.Before(out.FirstSeen) {
 			out.FirstSeen = client.FirstSeen
 		}
 
@@ -165,10 +135,12 @@ func merge(mac string, answers []answer) (v1.Observed, bool) {
 			out.Options = options(client.Options)
 		}
 
-		seen = true
+		for _, exchange := range client.Exchanges {
+			said = append(said, messages(one.agent, exchange)...)
+		}
 	}
 
-	return out, seen
+	return out, said
 }
 
 // lastMessage is what was said last: our answer, or theirs that got none.
@@ -191,17 +163,4 @@ func options(described []dhcp.OptionText) []v1.Option {
 	}
 
 	return out
-}
-
-// earliest is since when the agents have listened, the longest of them.
-func earliest(answers []answer) time.Time {
-	var since time.Time
-
-	for _, one := range answers {
-		if since.IsZero() || one.report.Since.Before(since) {
-			since = one.report.Since
-		}
-	}
-
-	return since
 }

@@ -13,7 +13,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -28,7 +27,6 @@ import (
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/dhcp"
 	"github.com/freehold-net/freehold/pkg/kube"
-	"github.com/freehold-net/freehold/pkg/ledger"
 	"github.com/freehold-net/freehold/pkg/observation"
 )
 
@@ -39,8 +37,6 @@ const (
 	// maxReport bounds what is read of an agent's answer, in bytes: a client is
 	// told in less than 4 KiB.
 	maxReport = 4 << 20
-	// agentsSource is the source of a gap that is no single agent's.
-	agentsSource = "agents"
 )
 
 // Pods lists the agents' Pods. Wrangler's PodCache is one.
@@ -48,16 +44,10 @@ type Pods interface {
 	List(namespace string, selector labels.Selector) ([]*corev1.Pod, error)
 }
 
-// Leases finds who holds an address. The ledger is one.
-type Leases interface {
-	Holder(pool ledger.Key, address netip.Addr) *v1alpha1.IPLease
-}
-
-// Agents asks agents. All of its fields but Client are required. It is safe for
-// concurrent use.
+// Agents asks agents, and is the API's Observer. All of its fields but Client are
+// required. It is safe for concurrent use.
 type Agents struct {
-	Pods   Pods
-	Leases Leases
+	Pods Pods
 	// Namespace is where agents run.
 	Namespace string
 	// Client makes the calls; nil for one of its own kind.
@@ -86,10 +76,6 @@ func (a *Agents) ask(ctx context.Context, pool types.NamespacedName, macs []dhcp
 	pods = slices.DeleteFunc(slices.Clone(pods), func(pod *corev1.Pod) bool {
 		return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	})
-	if len(pods) == 0 {
-		return nil, errors.New("no agent of the pool runs")
-	}
-
 	slices.SortFunc(pods, func(a, b *corev1.Pod) int { return strings.Compare(a.Name, b.Name) })
 
 	answers := make([]answer, len(pods))
@@ -116,6 +102,10 @@ func (a *Agents) askOne(ctx context.Context, pod *corev1.Pod, macs []dhcp.MAC) (
 	}
 
 	query := url.Values{}
+	if len(macs) == 0 {
+		query.Set(observation.DeclinedOnly, "")
+	}
+
 	for _, mac := range macs {
 		query.Add("mac", mac.String())
 	}
@@ -140,7 +130,7 @@ func (a *Agents) askOne(ctx context.Context, pod *corev1.Pod, macs []dhcp.MAC) (
 
 	response, err := client.Do(request)
 	if errors.Is(err, context.DeadlineExceeded) {
-		return report, fmt.Errorf("it did not answer within %s", answerTimeout)
+		return report, errors.New("it did not answer in time")
 	}
 
 	if err != nil {

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -17,11 +18,11 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/freehold-net/freehold/pkg/api"
 	v1 "github.com/freehold-net/freehold/pkg/api/v1"
 	"github.com/freehold-net/freehold/pkg/api/wire"
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/dhcp"
-	"github.com/freehold-net/freehold/pkg/ledger"
 	"github.com/freehold-net/freehold/pkg/observation"
 )
 
@@ -76,18 +77,11 @@ func tells(t *testing.T, report observation.Report) http.HandlerFunc {
 }
 
 func agents(of ...*corev1.Pod) *wire.Agents {
-	book := ledger.New()
-	book.Put(&v1alpha1.IPLease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "net-48.192.168.48.86"},
-		Spec:       v1alpha1.IPLeaseSpec{PoolName: "net-48", Address: address.String(), MACAddress: mac},
-	})
-	book.Put(&v1alpha1.IPLease{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "net-48.192.168.48.90"},
-		Spec:       v1alpha1.IPLeaseSpec{PoolName: "net-48", Address: "192.168.48.90"},
-	})
-
-	return &wire.Agents{Pods: pods(of), Leases: book, Namespace: "harvester-system"}
+	return &wire.Agents{Pods: pods(of), Namespace: "harvester-system"}
 }
+
+// nic is the guest that is asked about.
+func nic() api.Watched { return api.Watched{Address: address, MAC: dhcp.MAC{0x52, 0x54, 0, 0, 0, 1}} }
 
 func at(minutes int) time.Time { return noon.Add(time.Duration(minutes) * time.Minute) }
 
@@ -101,7 +95,7 @@ func moment(minutes int) *time.Time {
 func TestPutsTogetherWhatAgentsSaw(t *testing.T) {
 	t.Parallel()
 
-	early := observation.Report{Since: noon, Clients: []observation.Client{{
+	early := observation.Report{Since: noon, Declined: []string{address.String()}, Clients: []observation.Client{{
 		MAC: mac, FirstSeen: at(1), LastSeen: at(2), LastAck: moment(2), Expires: moment(62), Hostname: "web-1",
 		Options: []dhcp.OptionText{{Code: 3, Name: "router", Value: "192.168.48.1"}},
 		Exchanges: []observation.Exchange{
@@ -109,23 +103,29 @@ func TestPutsTogetherWhatAgentsSaw(t *testing.T) {
 			{At: at(1), Request: "DHCPDISCOVER", Reply: "DHCPOFFER", Reason: "discover"},
 		},
 	}}}
-	late := observation.Report{Since: at(5), Clients: []observation.Client{{
+	late := observation.Report{Since: at(5), Declined: []string{address.String(), "nonsense"}, Clients: []observation.Client{{
 		MAC: mac, FirstSeen: at(30), LastSeen: at(30), VendorClass: "udhcp",
 		Exchanges: []observation.Exchange{{At: at(30), Request: "DHCPREQUEST", Reason: "foreign-server"}},
 	}}}
 	asked := agents(agent(t, "a", tells(t, early)), agent(t, "b", tells(t, late)))
 
-	got, gaps := asked.Observe(t.Context(), pool, []netip.Addr{address, netip.MustParseAddr("192.168.48.90"), netip.MustParseAddr("192.168.48.99")})
+	silent := api.Watched{Address: netip.MustParseAddr("192.168.48.90")}
+	got := asked.Observe(t.Context(), pool, []api.Watched{nic(), silent})
 	want := map[netip.Addr]v1.Observed{address: {
 		Known: true, FirstSeen: at(1), LastSeen: at(30), LastMessage: "DHCPREQUEST", ExpiresAt: at(62), Hostname: "web-1", VendorClass: "udhcp", Agent: "b",
 		Options: []v1.Option{{Code: 3, Name: "router", Value: "192.168.48.1"}},
 	}}
 
-	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" || len(gaps) != 0 {
-		t.Errorf("gaps %v (-want +got):\n%s", gaps, diff)
+	if diff := cmp.Diff(want, got.Seen, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" || len(got.Gaps) != 0 {
+		t.Errorf("gaps %v (-want +got):\n%s", got.Gaps, diff)
 	}
 
-	items, gaps := asked.Messages(t.Context(), pool, address)
+	// Both have listened since the later one began.
+	if got.Answered != 2 || !got.Since.Equal(at(5)) || !slices.Equal(got.Declined, []netip.Addr{address}) {
+		t.Errorf("%d answered, listening since %s, declined %v", got.Answered, got.Since, got.Declined)
+	}
+
+	items := got.Messages[address]
 	slices.SortStableFunc(items, func(a, b v1.HistoryItem) int { return b.At.Compare(a.At) })
 
 	var story []string
@@ -137,8 +137,8 @@ func TestPutsTogetherWhatAgentsSaw(t *testing.T) {
 		"b in DHCPREQUEST not answered: foreign-server", "a out DHCPACK selecting", "a in DHCPREQUEST ",
 		"a out DHCPOFFER discover", "a in DHCPDISCOVER ",
 	}
-	if diff := cmp.Diff(wantStory, story); diff != "" || len(gaps) != 0 {
-		t.Errorf("gaps %v (-want +got):\n%s", gaps, diff)
+	if diff := cmp.Diff(wantStory, story); diff != "" {
+		t.Errorf("messages (-want +got):\n%s", diff)
 	}
 }
 
@@ -149,6 +149,7 @@ func TestSaysWhatIsNotKnown(t *testing.T) {
 	nothing := observation.Report{Since: noon}
 	broken := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{")) }
 	failing := func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) }
+	hanging := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	starting := agent(t, "b", failing)
 	starting.Status.PodIP = ""
 	ended := agent(t, "b", failing)
@@ -157,34 +158,54 @@ func TestSaysWhatIsNotKnown(t *testing.T) {
 	ofOther.Labels[v1alpha1.LabelPoolName] = "net-49"
 
 	tests := []struct {
-		name   string
-		agents []*corev1.Pod
-		known  bool
-		want   string // in why, or in the gap's reason
+		name     string
+		agents   []*corev1.Pod
+		answered int
+		gap      string // in the reason of the only gap; empty for none
 	}{
-		{"all agents heard nothing", []*corev1.Pod{agent(t, "a", tells(t, nothing))}, true, "no agent has heard of it since 2026-03-01T12:00:00Z"},
-		{"no agent runs", nil, false, "no agent of the pool runs"},
-		{"only one that ended, and another pool's", []*corev1.Pod{ended, ofOther}, false, "no agent of the pool runs"},
-		{"one starts", []*corev1.Pod{agent(t, "a", tells(t, nothing)), starting}, false, "does not run yet"},
-		{"one fails", []*corev1.Pod{agent(t, "a", tells(t, nothing)), agent(t, "b", failing)}, false, "500"},
-		{"one is broken", []*corev1.Pod{agent(t, "b", broken)}, false, "cannot be read"},
-		{"one is old", []*corev1.Pod{agent(t, "b", http.NotFound)}, false, "of a version that does not tell"},
+		{"all agents heard nothing", []*corev1.Pod{agent(t, "a", tells(t, nothing))}, 1, ""},
+		{"no agent runs", nil, 0, ""},
+		{"only one that ended, and another pool's", []*corev1.Pod{ended, ofOther}, 0, ""},
+		{"one starts", []*corev1.Pod{agent(t, "a", tells(t, nothing)), starting}, 1, "does not run yet"},
+		{"one fails", []*corev1.Pod{agent(t, "a", tells(t, nothing)), agent(t, "b", failing)}, 1, "500"},
+		{"one is broken", []*corev1.Pod{agent(t, "b", broken)}, 0, "cannot be read"},
+		{"one is old", []*corev1.Pod{agent(t, "b", http.NotFound)}, 0, "of a version that does not tell"},
+		{"one is silent", []*corev1.Pod{agent(t, "b", hanging)}, 0, "did not answer in time"},
 	}
 
 	for _, tc := range tests {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
 
-			got, gaps := agents(tc.agents...).Observe(t.Context(), pool, []netip.Addr{address})
-			observed, known := got[address]
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
 
-			if known != tc.known || known && !strings.Contains(observed.Why, tc.want) {
-				t.Errorf("known %v: %+v", known, observed)
+			got := agents(tc.agents...).Observe(ctx, pool, []api.Watched{nic()})
+
+			if len(got.Seen) != 0 || got.Answered != tc.answered {
+				t.Errorf("%d answered, seen %v", got.Answered, got.Seen)
 			}
 
-			if !tc.known && (len(gaps) != 1 || !strings.Contains(gaps[0].Reason, tc.want)) {
-				t.Errorf("gaps %+v, want %q", gaps, tc.want)
+			if tc.gap == "" && len(got.Gaps) != 0 || tc.gap != "" && (len(got.Gaps) != 1 || !strings.Contains(got.Gaps[0].Reason, tc.gap)) {
+				t.Errorf("gaps %+v, want %q", got.Gaps, tc.gap)
 			}
 		})
+	}
+}
+
+// Without a NIC only what was declined is asked for.
+func TestAsksForDeclinedAddressesAlone(t *testing.T) {
+	t.Parallel()
+
+	asked := agents(agent(t, "a", func(w http.ResponseWriter, r *http.Request) {
+		if !r.URL.Query().Has(observation.DeclinedOnly) || r.URL.Query().Has("mac") {
+			t.Errorf("asked for %s", r.URL.RawQuery)
+		}
+
+		_, _ = w.Write([]byte(`{"declined":["192.168.48.86"]}`))
+	}))
+
+	if got := asked.Observe(t.Context(), pool, []api.Watched{{Address: address}}); !slices.Equal(got.Declined, []netip.Addr{address}) {
+		t.Errorf("%+v", got)
 	}
 }
