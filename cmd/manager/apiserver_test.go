@@ -302,7 +302,7 @@ func (s *server) startControllerManager() error {
 	}
 
 	s.controller = exec.Command(filepath.Join(os.Getenv(assetsVariable), "kube-controller-manager"),
-		"--kubeconfig="+path, "--controllers=garbage-collector-controller,namespace-controller",
+		"--kubeconfig="+path, "--controllers=garbage-collector-controller,namespace-controller,clusterrole-aggregation-controller",
 		"--leader-elect=false", "--secure-port=0", "--kube-api-qps=200", "--kube-api-burst=400")
 	s.controller.Stdout, s.controller.Stderr = output, output
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -54,6 +55,8 @@ type manager struct {
 	mu sync.Mutex
 	// waiting has what keeps the replica from being ready, in plain words.
 	waiting map[string]string
+	// leads tells whether this replica runs the controllers.
+	leads atomic.Bool
 }
 
 func newManager(o options, log *slog.Logger) *manager {
@@ -122,7 +125,7 @@ func (m *manager) serve(ctx context.Context, config *rest.Config, mux *http.Serv
 		return err
 	}
 
-	served, err := m.newAPI(config, keeper)
+	served, err := m.newAPI(config, keeper, clients, book)
 	if err != nil {
 		return err
 	}
@@ -131,11 +134,16 @@ func (m *manager) serve(ctx context.Context, config *rest.Config, mux *http.Serv
 	group.Go(func() error { return keeper.Run(ctx, func() { m.wait("certificate", "") }) })
 	group.Go(func() error { return served.run(ctx) })
 	group.Go(func() error {
-		if err := m.fill(ctx, clients, book); err != nil {
+		if err := m.fill(ctx, clients, book, served.store.HasSynced); err != nil {
 			return err
 		}
 
 		m.exposeViews(mux, clients, book)
+
+		if err := served.fill(ctx, admission); err != nil {
+			return err
+		}
+
 		group.Go(func() error { return m.serveWebhook(ctx, keeper, admission) })
 
 		return kube.RunLeader(ctx, clients.Kube, kube.Election{
@@ -182,9 +190,9 @@ func (m *manager) controllers(clients *kube.Clients, book *ledger.Ledger, events
 	}
 }
 
-// fill fills the caches and the ledger. It waits for the kinds of Multus and
+// fill fills the caches, the ledger, and what else is filled from the caches. It waits for the kinds of Multus and
 // KubeVirt, which may be installed after us.
-func (m *manager) fill(ctx context.Context, clients *kube.Clients, book *ledger.Ledger) error {
+func (m *manager) fill(ctx context.Context, clients *kube.Clients, book *ledger.Ledger, others ...func() bool) error {
 	clients.RegisterIndexes()
 
 	filled, err := clients.Leases.Informer().AddEventHandler(book.EventHandler())
@@ -204,8 +212,10 @@ func (m *manager) fill(ctx context.Context, clients *kube.Clients, book *ledger.
 		return err //nolint:wrapcheck // says what it is
 	}
 
-	if !waitFor(ctx, filled.HasSynced) {
-		return nil // ctx ended
+	for _, synced := range append(others, filled.HasSynced) {
+		if !waitFor(ctx, synced) {
+			return nil // ctx ended
+		}
 	}
 
 	m.wait("caches", "")
@@ -262,6 +272,9 @@ func (m *manager) serveWebhook(ctx context.Context, keeper *certificate.Keeper, 
 // lead runs the controllers until ctx ends.
 func (m *manager) lead(ctx context.Context, clients *kube.Clients, controllers []controller) error {
 	m.log.Info("this replica leads", "identity", m.options.identity)
+	m.leads.Store(true)
+
+	defer m.leads.Store(false)
 
 	// Handlers stay registered until the process ends, which it does with the
 	// leadership: Lasso takes them out of a list that its workers may be reading.
