@@ -194,6 +194,29 @@ func (l *lab) await(what string, ok func() bool) {
 	}
 }
 
+// first returns the first of the values that pick likes. Where again is set, it
+// is called every second until then.
+func first[T any](l *lab, values <-chan T, what string, again func(), pick func(T) bool) T {
+	l.t.Helper()
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for {
+		select {
+		case value := <-values:
+			if pick(value) {
+				return value
+			}
+		case <-tick.C:
+			if again != nil {
+				again()
+			}
+		case <-deadline:
+			l.t.Fatalf("waited %s for %s", patience, what)
+		}
+	}
+}
+
 // get fetches a page of the agent.
 func (l *lab) get(path string) (int, string) {
 	l.t.Helper()
@@ -220,6 +243,16 @@ func (l *lab) count(reason dhcp.Reason) string {
 		}
 	}
 	return ""
+}
+
+// counted checks that one packet was counted under each of the reasons.
+func (l *lab) counted(reasons ...dhcp.Reason) {
+	l.t.Helper()
+	for _, reason := range reasons {
+		if got := l.count(reason); got != "1" {
+			l.t.Errorf("%s counted %s times, want 1", reason, got)
+		}
+	}
 }
 
 // configure gives the guest its address, as a client's script would.

@@ -32,15 +32,10 @@ type guest struct {
 func (l *lab) newGuest() *guest {
 	l.t.Helper()
 	g := &guest{lab: l, frames: make(chan []byte, 256)}
-	all, err := bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: 0x40000}})
-	if err != nil {
-		l.t.Fatal(err)
+	inside(l.t, l.guest, func() { g.socket = l.open(l.guestIf, unix.ETH_P_ALL) })
+	if g.socket == nil {
+		l.t.FailNow()
 	}
-	inside(l.t, l.guest, func() { g.socket, err = agent.OpenSocket(l.guestIf, unix.ETH_P_ALL, all) })
-	if err != nil {
-		l.t.Fatalf("guest's socket: %v", err)
-	}
-	l.t.Cleanup(func() { _ = g.socket.Close() })
 	go func() {
 		for {
 			buf := make([]byte, 2048)
@@ -54,6 +49,24 @@ func (l *lab) newGuest() *guest {
 		}
 	}()
 	return g
+}
+
+// open returns a socket that hears every frame of the protocol until the test
+// ends, or nil after it has failed the test.
+func (l *lab) open(name string, protocol int) *agent.Socket {
+	l.t.Helper()
+	all, err := bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: 0x40000}})
+	if err != nil {
+		l.t.Error(err)
+		return nil
+	}
+	socket, err := agent.OpenSocket(name, protocol, all)
+	if err != nil {
+		l.t.Errorf("socket on %s: %v", name, err)
+		return nil
+	}
+	l.t.Cleanup(func() { _ = socket.Close() })
+	return socket
 }
 
 // frame wraps a DHCP message; it always goes to the broadcast MAC address.
@@ -109,39 +122,15 @@ func (g *guest) send(f []byte) {
 // next returns the first frame that pick likes.
 func (g *guest) next(what string, pick func([]byte) bool) []byte {
 	g.lab.t.Helper()
-	deadline := time.After(patience)
-	for {
-		select {
-		case f := <-g.frames:
-			if pick(f) {
-				return f
-			}
-		case <-deadline:
-			g.lab.t.Fatalf("waited %s for %s", patience, what)
-		}
-	}
+	return first(g.lab, g.frames, what, nil, pick)
 }
 
 // insist sends f, and again every second as clients do, until a frame comes that
 // pick likes: the agent may not listen to what is not DHCP yet when it is ready.
 func (g *guest) insist(f []byte, what string, pick func([]byte) bool) []byte {
 	g.lab.t.Helper()
-	again := time.NewTicker(time.Second)
-	defer again.Stop()
-	deadline := time.After(patience)
 	g.send(f)
-	for {
-		select {
-		case got := <-g.frames:
-			if pick(got) {
-				return got
-			}
-		case <-again.C:
-			g.send(f)
-		case <-deadline:
-			g.lab.t.Fatalf("waited %s for %s", patience, what)
-		}
-	}
+	return first(g.lab, g.frames, what, func() { g.send(f) }, pick)
 }
 
 // reply returns the next DHCP message to a client, whoever it is for.
@@ -221,11 +210,7 @@ func TestRawConversation(t *testing.T) {
 	release.ClientIPAddr = boundAddr.AsSlice()
 	g.send(frame(guestMAC, boundAddr, serverAddr, release))
 	g.ask(nowhere, everyone, message(guestMAC, discover))
-	for _, reason := range []dhcp.Reason{dhcp.ReasonUnknownMAC, dhcp.ReasonForeignServer, dhcp.ReasonReleased} {
-		if got := l.count(reason); got != "1" {
-			t.Errorf("%s counted %s times, want 1", reason, got)
-		}
-	}
+	l.counted(dhcp.ReasonUnknownMAC, dhcp.ReasonForeignServer, dhcp.ReasonReleased)
 }
 
 func TestDeclineQuarantinesTheAddress(t *testing.T) {
@@ -265,11 +250,7 @@ func TestChecksumsAndTags(t *testing.T) {
 	if _, m := g.reply(); m.TransactionID != partial.TransactionID {
 		t.Errorf("the first reply is to %s", m.TransactionID)
 	}
-	for _, reason := range []dhcp.Reason{dhcp.ReasonBadChecksum, dhcp.ReasonTagged} {
-		if got := l.count(reason); got != "1" {
-			t.Errorf("%s counted %s times, want 1", reason, got)
-		}
-	}
+	l.counted(dhcp.ReasonBadChecksum, dhcp.ReasonTagged)
 }
 
 // TestPartialChecksumIsSeen sends from a socket of the guest's kernel, which
@@ -279,15 +260,10 @@ func TestPartialChecksumIsSeen(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, guestMAC)
 	g := l.newGuest()
-	all, err := bpf.Assemble([]bpf.Instruction{bpf.RetConstant{Val: 0x40000}})
-	if err != nil {
-		t.Fatal(err)
+	tap := l.open(l.serverIf, unix.ETH_P_IP)
+	if tap == nil {
+		t.FailNow()
 	}
-	tap, err := agent.OpenSocket(l.serverIf, unix.ETH_P_IP, all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer tap.Close()
 	l.configure(otherAddr)
 	m := message(guestMAC, dhcpv4.MessageTypeDiscover)
 	inside(t, l.guest, func() {

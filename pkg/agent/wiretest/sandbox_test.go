@@ -68,6 +68,19 @@ func furnish() error {
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
+	if err := hideState(); err != nil {
+		return err
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("loopback: %w", err)
+	}
+	return netlink.LinkSetUp(lo)
+}
+
+// hideState covers the directories in which clients keep what they know with
+// empty ones.
+func hideState() error {
 	for _, dir := range []string{"/run", "/var/lib/dhcpcd", "/var/lib/dhcp"} {
 		if _, err := os.Stat(dir); err != nil {
 			continue
@@ -76,11 +89,17 @@ func furnish() error {
 			return fmt.Errorf("mount %s: %w", dir, err)
 		}
 	}
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		return fmt.Errorf("loopback: %w", err)
+	return nil
+}
+
+// ownState gives the thread, and the processes that it starts from then on, state
+// directories of their own. Call it inside only: the thread is fit for nothing
+// else afterwards.
+func ownState() error {
+	if err := syscall.Unshare(syscall.CLONE_FS | syscall.CLONE_NEWNS); err != nil {
+		return fmt.Errorf("new mount namespace: %w", err)
 	}
-	return netlink.LinkSetUp(lo)
+	return hideState()
 }
 
 // inside runs f on a thread that is in the namespace. Processes that f starts
