@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/freehold-net/freehold/scripts/lab/internal/build"
 	"github.com/freehold-net/freehold/scripts/lab/internal/cluster"
+	"github.com/freehold-net/freehold/scripts/lab/internal/kubevirt"
 )
 
 func main() {
@@ -92,7 +94,7 @@ func (s *settings) down() *cobra.Command {
 }
 
 func (s *settings) build() *cobra.Command {
-	parts := []string{"runtime", "controlplane", "helm"}
+	parts := []string{"runtime", "controlplane", "helm", "kubevirt"}
 	return &cobra.Command{
 		Use: "build [" + strings.Join(parts, "|") + "]", Short: "Build the programs, or one part of them, and print where they are",
 		Args: cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs), ValidArgs: parts,
@@ -126,8 +128,11 @@ func buildPart(ctx context.Context, cache *build.Cache, part string) (string, er
 		return cache.ControlPlane(ctx)
 	case "helm":
 		return cache.Helm(ctx)
+	case "kubevirt":
+		parts, err := kubevirt.Build(ctx, cache)
+		return filepath.Dir(parts.Archive), err
 	default:
-		return "", fmt.Errorf("part %q: want runtime, controlplane or helm", part)
+		return "", fmt.Errorf("part %q: want runtime, controlplane, helm or kubevirt", part)
 	}
 }
 

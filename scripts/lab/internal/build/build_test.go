@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
@@ -98,6 +99,47 @@ func TestEnsureNests(t *testing.T) {
 	}
 	if !isDir(filepath.Join(dir, "inner")) {
 		t.Error("the inner part is missing")
+	}
+}
+
+// Each of two parts waits for the other to have begun.
+func TestEnsureBuildsPartsAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	c := newCache(t)
+	names := []string{"one", "other"}
+	begun := map[string]chan struct{}{names[0]: make(chan struct{}), names[1]: make(chan struct{})}
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() {
+			_, err := c.Ensure(t.Context(), name, "v1", func(ctx context.Context, _ string) error {
+				close(begun[name])
+				select {
+				case <-begun[names[1-i]]:
+					return nil
+				case <-time.After(10 * time.Second):
+					return errors.New("the other part does not begin")
+				}
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestEnsureRefusesAPartBuiltFromItself(t *testing.T) {
+	t.Parallel()
+	c := newCache(t)
+	_, err := c.Ensure(t.Context(), "part", "v2", func(ctx context.Context, _ string) error {
+		_, err := c.Ensure(ctx, "inner", "v1", func(ctx context.Context, _ string) error {
+			_, err := c.Ensure(ctx, "part", "v1", func(context.Context, string) error { return nil })
+			return err
+		})
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "part is built from itself") {
+		t.Errorf("Ensure = %v, want an error that names the part", err)
 	}
 }
 

@@ -26,7 +26,8 @@ const progressEvery = 15 * time.Second
 
 // Cache is a directory of finished builds, one directory per name and key.
 // A finished directory is never changed. The zero Log and Progress discard.
-// A Cache may be used from several goroutines and processes: builds take turns.
+// A Cache may be used from several goroutines and processes: builds of one name
+// take turns, those of different names do not wait for each other.
 type Cache struct {
 	Dir      string       // root of the cache; see DefaultDir
 	Log      *slog.Logger // details for the curious; nil discards
@@ -62,8 +63,9 @@ type Part struct {
 
 // Ensure returns the finished directory for name and key. When there is none,
 // fill writes into a new one and Ensure moves it into place in one step, so a
-// build that is killed leaves nothing that looks finished. Only one build runs
-// at a time on the machine; fill may call Ensure for what it needs itself.
+// build that is killed leaves nothing that looks finished. Only one build of the
+// name runs at a time on the machine; fill may call Ensure for what it needs
+// itself, but not for its own name.
 func (c *Cache) Ensure(ctx context.Context, name, key string, fill func(ctx context.Context, dir string) error) (string, error) {
 	return c.EnsurePart(ctx, Part{Name: name, Key: key}, fill)
 }
@@ -80,7 +82,7 @@ func (c *Cache) EnsurePart(ctx context.Context, p Part, fill func(ctx context.Co
 	if isDir(final) {
 		return final, nil
 	}
-	unlock, ctx, err := c.lock(ctx)
+	unlock, ctx, err := c.lock(ctx, p.Name)
 	if err != nil {
 		return "", fmt.Errorf("build %s: %w", p.Title, err)
 	}
@@ -111,8 +113,8 @@ func (c *Cache) build(ctx context.Context, p Part, final string, fill func(ctx c
 	if err := os.Chmod(work, 0o755); err != nil {
 		return err
 	}
-	done := c.announce(p)
-	err = fill(context.WithValue(ctx, stepKey{}, p.Name), work)
+	done := c.Announce(p.Title, p.Estimate)
+	err = fill(WithStep(ctx, p.Name), work)
 	done(err)
 	if err != nil {
 		return err
@@ -120,14 +122,14 @@ func (c *Cache) build(ctx context.Context, p Part, final string, fill func(ctx c
 	return os.Rename(work, final)
 }
 
-// announce prints that a build begins and, until the returned function is
-// called, that it still runs.
-func (c *Cache) announce(p Part) func(error) {
+// Announce prints that a build begins and, until the returned function is
+// called with its error, that it still runs.
+func (c *Cache) Announce(title, estimate string) func(error) {
 	start := time.Now()
-	if p.Estimate != "" {
-		c.Printf("building %s (%s, once) ...", p.Title, p.Estimate)
+	if estimate != "" {
+		c.Printf("building %s (%s, once) ...", title, estimate)
 	} else {
-		c.Printf("building %s ...", p.Title)
+		c.Printf("building %s ...", title)
 	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
@@ -139,7 +141,7 @@ func (c *Cache) announce(p Part) func(error) {
 			case <-stop:
 				return
 			case <-tick.C:
-				c.Printf("  still building %s, %s so far", p.Title, time.Since(start).Round(time.Second))
+				c.Printf("  still building %s, %s so far", title, time.Since(start).Round(time.Second))
 			}
 		}
 	})
@@ -147,7 +149,7 @@ func (c *Cache) announce(p Part) func(error) {
 		close(stop)
 		wg.Wait()
 		if err == nil {
-			c.Printf("  built %s in %s", p.Title, time.Since(start).Round(time.Second))
+			c.Printf("  built %s in %s", title, time.Since(start).Round(time.Second))
 		}
 	}
 }
@@ -169,27 +171,32 @@ func (c *Cache) log() *slog.Logger {
 	return c.Log
 }
 
-type (
-	lockKey struct{}
-	stepKey struct{}
-)
+// stepKey is the context's key for the name of the part that is being built.
+type stepKey struct{}
 
-// lock takes the machine-wide build lock, which the returned context carries so
-// that nested builds do not wait for themselves.
-func (c *Cache) lock(ctx context.Context) (func(), context.Context, error) {
-	if ctx.Value(lockKey{}) == c {
-		return func() {}, ctx, nil
+// heldKey is the context's key for having the lock of the part of that name.
+type heldKey string
+
+// lock takes the machine-wide lock of the parts of that name. The returned
+// context knows of it, so that a build that would wait for itself fails.
+func (c *Cache) lock(ctx context.Context, name string) (func(), context.Context, error) {
+	if ctx.Value(heldKey(name)) == c {
+		return nil, nil, fmt.Errorf("part %s is built from itself", name)
 	}
-	if err := os.MkdirAll(c.Dir, 0o755); err != nil {
+	dir := filepath.Join(c.Dir, "locks")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, err
 	}
-	unlock, err := LockFile(ctx, filepath.Join(c.Dir, "build.lock"), func(holder string) {
-		c.Printf("waiting for another build (%s) to end ...", holder)
+	own := fmt.Sprintf("pid %d", os.Getpid())
+	unlock, err := LockFile(ctx, filepath.Join(dir, name), func(holder string) {
+		if holder != own { // its progress is told here as well
+			c.Printf("waiting for another build of %s (%s) to end ...", name, holder)
+		}
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	return unlock, context.WithValue(ctx, lockKey{}, c), nil
+	return unlock, context.WithValue(ctx, heldKey(name), c), nil
 }
 
 // LockFile takes an exclusive lock on path, creating it when needed, and

@@ -6,18 +6,19 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // Versions of what the lab builds; the modules below modules/ pin the same.
 const (
-	KubernetesVersion = "v1.36.1"
+	KubernetesVersion = "v1.36.3"
 	EtcdVersion       = "v3.6.8"
 	ContainerdVersion = "v2.2.9"
 	RuncVersion       = "v1.5.2"
 	PluginsVersion    = "v1.9.1"
 	MultusVersion     = "v4.2.0"
-	HelmVersion       = "v3.22.0"
+	HelmVersion       = "v3.21.4"
 )
 
 // PauseImage is the name of the image in which every pod's namespaces live.
@@ -39,35 +40,43 @@ func controlPlaneNames() []string {
 // kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy
 // and kubectl; it serves as KUBEBUILDER_ASSETS.
 func (c *Cache) ControlPlane(ctx context.Context) (string, error) {
-	p := Part{
-		Name: "controlplane", Key: KubernetesVersion, Estimate: "about 5 minutes",
-		Title: "Kubernetes " + KubernetesVersion + " and etcd " + EtcdVersion,
-	}
-	// Without these every part calls itself v0.0.0, which charts refuse.
-	flags := []string{"-ldflags", "-s -w -X k8s.io/component-base/version.gitVersion=" + KubernetesVersion +
-		" -X k8s.io/client-go/pkg/version.gitVersion=" + KubernetesVersion}
-	p.Key += "-" + shortHash(flags...)
-	return c.ensureModule(ctx, p, func(ctx context.Context, mod, dir string) error {
-		if err := c.GoBuild(ctx, mod, filepath.Join(dir, "kubernetes"), flags, "."); err != nil {
-			return err
-		}
-		for _, name := range controlPlaneNames() {
-			if err := os.Symlink("kubernetes", filepath.Join(dir, name)); err != nil {
-				return err
+	return c.ensureModule(ctx, controlPlane())
+}
+
+func controlPlane() module {
+	return module{
+		Part: Part{
+			Name: "controlplane", Key: KubernetesVersion, Estimate: "about 3 minutes",
+			Title: "Kubernetes " + KubernetesVersion + " and etcd " + EtcdVersion,
+		},
+		source: "controlplane",
+		// Without these every part calls itself v0.0.0, which charts refuse.
+		flags: []string{"-ldflags", "-s -w -X k8s.io/component-base/version.gitVersion=" + KubernetesVersion +
+			" -X k8s.io/client-go/pkg/version.gitVersion=" + KubernetesVersion},
+		packages: []string{".", "k8s.io/kubernetes/cmd/kubectl"},
+		finish: func(dir string) error {
+			for _, name := range controlPlaneNames() {
+				if err := os.Symlink("controlplane", filepath.Join(dir, name)); err != nil {
+					return err
+				}
 			}
-		}
-		return c.GoBuild(ctx, mod, filepath.Join(dir, "kubectl"), flags, "k8s.io/kubernetes/cmd/kubectl")
-	})
+			return nil
+		},
+	}
 }
 
 // Helm builds Helm and returns the directory that holds it.
 func (c *Cache) Helm(ctx context.Context) (string, error) {
-	p := Part{Name: "helm", Key: HelmVersion, Title: "Helm " + HelmVersion, Estimate: "about 1 minute"}
-	flags := []string{"-ldflags", "-s -w -X helm.sh/helm/v3/internal/version.version=" + HelmVersion}
-	p.Key += "-" + shortHash(flags...)
-	return c.ensureModule(ctx, p, func(ctx context.Context, mod, dir string) error {
-		return c.GoBuild(ctx, mod, filepath.Join(dir, "helm"), flags, "helm.sh/helm/v3/cmd/helm")
-	})
+	return c.ensureModule(ctx, helm())
+}
+
+func helm() module {
+	return module{
+		Part:     Part{Name: "helm", Key: HelmVersion, Title: "Helm " + HelmVersion, Estimate: "about 20 seconds"},
+		source:   "helm",
+		flags:    []string{"-ldflags", "-s -w -X helm.sh/helm/v3/internal/version.version=" + HelmVersion},
+		packages: []string{"helm.sh/helm/v3/cmd/helm"},
+	}
 }
 
 // Runtime builds the container runtime and the network plugins and returns a
@@ -84,13 +93,13 @@ func (c *Cache) Runtime(ctx context.Context) (string, error) {
 		}
 		dirs = append(dirs, dir)
 	}
-	key := shortHash(dirs...)
+	key := Key(dirs...)
 	return c.EnsurePart(ctx, Part{Name: "runtime", Key: key, Title: "the container runtime's directory"},
 		func(_ context.Context, dir string) error { return linkAll(dir, dirs) })
 }
 
-// shortHash makes a key of what a result depends on.
-func shortHash(parts ...string) string {
+// Key makes a key of what a result depends on.
+func Key(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\n")))
 	return hex.EncodeToString(sum[:])[:12]
 }
@@ -112,35 +121,44 @@ func linkAll(dir string, from []string) error {
 }
 
 func (c *Cache) containerd(ctx context.Context) (string, error) {
-	p := Part{
-		Name: "containerd", Key: ContainerdVersion, Estimate: "about 2 minutes",
-		Title: "containerd " + ContainerdVersion + ", CNI plugins " + PluginsVersion + ", Multus " + MultusVersion,
-	}
-	return c.ensureModule(ctx, p, func(ctx context.Context, mod, dir string) error {
+	return c.ensureModule(ctx, containerd())
+}
+
+func containerd() module {
+	return module{
+		Part: Part{
+			Name: "containerd", Key: ContainerdVersion, Estimate: "about 1 minute",
+			Title: "containerd " + ContainerdVersion + ", CNI plugins " + PluginsVersion + ", Multus " + MultusVersion,
+		},
+		source: "runtime",
+		flags:  []string{GoTags("no_btrfs", "no_devmapper", "no_zfs", "no_aufs")},
 		// One go build for all: it overlaps compiling and linking.
-		err := c.GoBuild(ctx, mod, dir+"/", []string{"-tags", "no_btrfs no_devmapper no_zfs no_aufs"},
+		packages: []string{
 			"github.com/containerd/containerd/v2/cmd/containerd",
 			"github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
 			"github.com/containerd/containerd/v2/cmd/ctr",
 			"github.com/containernetworking/plugins/plugins/ipam/host-local",
 			"github.com/containernetworking/plugins/plugins/main/bridge",
 			"github.com/containernetworking/plugins/plugins/main/loopback",
-			"gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus")
-		if err != nil {
-			return err
-		}
-		return os.Rename(filepath.Join(dir, "bridge"), filepath.Join(dir, UpstreamBridge))
-	})
+			"gopkg.in/k8snetworkplumbingwg/multus-cni.v4/cmd/multus",
+		},
+		finish: func(dir string) error {
+			return os.Rename(filepath.Join(dir, "bridge"), filepath.Join(dir, UpstreamBridge))
+		},
+	}
+}
+
+// Packages returns the Debian packages that Runtime installs. Pod sandboxes
+// always carry a seccomp profile, hence libseccomp.
+func Packages() []string {
+	return []string{"gcc", "libc6-dev", "libseccomp-dev", "pkg-config"}
 }
 
 func (c *Cache) runc(ctx context.Context) (string, error) {
-	p := Part{Name: "runc", Key: RuncVersion, Title: "runc " + RuncVersion, Estimate: "about 20 seconds"}
-	return c.ensureModule(ctx, p, func(ctx context.Context, mod, dir string) error {
-		// Pod sandboxes always carry a seccomp profile, hence libseccomp.
-		if err := c.Apt(ctx, "gcc", "libc6-dev", "libseccomp-dev", "pkg-config"); err != nil {
-			return err
-		}
-		return c.GoBuild(ctx, mod, filepath.Join(dir, "runc"), []string{"-tags", "seccomp"}, "github.com/opencontainers/runc")
+	return c.ensureModule(ctx, module{
+		Part:   Part{Name: "runc", Key: RuncVersion, Title: "runc " + RuncVersion, Estimate: "about 10 seconds"},
+		source: "runc", cgo: true, debian: Packages(),
+		flags: []string{GoTags("seccomp")}, packages: []string{"github.com/opencontainers/runc"},
 	})
 }
 
@@ -152,16 +170,17 @@ func (c *Cache) wrapper(ctx context.Context) (string, error) {
 		return "", err
 	}
 	key, err := HashFiles(filepath.Join(root, "cni"), filepath.Join(root, "cmd", NodeInit),
-		filepath.Join(root, "internal", "vlan"), filepath.Join(root, "internal", "nodeinit"), filepath.Join(root, "go.mod"))
+		filepath.Join(root, "internal", "vlan"), filepath.Join(root, "internal", "nodeinit"),
+		filepath.Join(root, "internal", "build", "goflags"), filepath.Join(root, "go.mod"))
 	if err != nil {
 		return "", err
 	}
 	return c.EnsurePart(ctx, Part{Name: "node", Key: key, Title: "the lab's node-init and CNI plugin"},
 		func(ctx context.Context, dir string) error {
-			if err := c.goBuildStatic(ctx, root, filepath.Join(dir, NodeInit), "./cmd/"+NodeInit); err != nil {
+			if err := c.GoBuild(ctx, dir+"/", GoBuild{Dir: root, Packages: []string{"./cmd/" + NodeInit}}); err != nil {
 				return err
 			}
-			return c.goBuildStatic(ctx, root, filepath.Join(dir, "bridge"), "./cni")
+			return c.GoBuild(ctx, filepath.Join(dir, "bridge"), GoBuild{Dir: root, Packages: []string{"./cni"}})
 		})
 }
 
@@ -178,7 +197,7 @@ func (c *Cache) pause(ctx context.Context) (string, error) {
 	return c.EnsurePart(ctx, Part{Name: "pause", Key: key, Title: "the pause image"},
 		func(ctx context.Context, dir string) error {
 			bin := filepath.Join(dir, "pause")
-			if err := c.goBuildStatic(ctx, root, bin, "./pause"); err != nil {
+			if err := c.GoBuild(ctx, bin, GoBuild{Dir: root, Packages: []string{"./pause"}}); err != nil {
 				return err
 			}
 			return WriteImage(filepath.Join(dir, PauseTar), []string{PauseImage}, "",
@@ -186,38 +205,63 @@ func (c *Cache) pause(ctx context.Context) (string, error) {
 		})
 }
 
-// ensureModule builds what a module below modules/ pins; its content is part of
-// the key.
-func (c *Cache) ensureModule(ctx context.Context, p Part, fill func(ctx context.Context, mod, dir string) error) (string, error) {
-	mod, err := c.SourceDir("modules", p.Name)
+// module is a part that is built from a module below modules/.
+type module struct {
+	Part
+	source   string // directory below modules/
+	cgo      bool
+	debian   []string // Debian packages that the build needs
+	flags    []string
+	packages []string
+	finish   func(dir string) error // names the results; may be nil
+}
+
+// ensureModule builds the part, whose key gets what the result depends on.
+func (c *Cache) ensureModule(ctx context.Context, m module) (string, error) {
+	p, b, err := c.locate(m)
 	if err != nil {
 		return "", err
 	}
-	if p.Name == "containerd" {
-		mod = filepath.Join(filepath.Dir(mod), "runtime")
-	}
-	hash, err := HashFiles(mod)
+	return c.EnsurePart(ctx, p, func(ctx context.Context, dir string) error {
+		if err := c.Apt(ctx, m.debian...); err != nil {
+			return err
+		}
+		if err := c.GoBuild(ctx, dir+"/", b); err != nil || m.finish == nil {
+			return err
+		}
+		return m.finish(dir)
+	})
+}
+
+// locate returns the part with its whole key, and the build.
+func (c *Cache) locate(m module) (Part, GoBuild, error) {
+	dir, err := c.SourceDir("modules", m.source)
 	if err != nil {
-		return "", err
+		return m.Part, GoBuild{}, err
 	}
-	p.Key += "-" + hash
-	return c.EnsurePart(ctx, p, func(ctx context.Context, dir string) error { return fill(ctx, mod, dir) })
+	hash, err := HashFiles(dir)
+	if err != nil {
+		return m.Part, GoBuild{}, err
+	}
+	b := GoBuild{Dir: dir, Cgo: m.cgo, Flags: m.flags, Packages: m.packages}
+	m.Key += "-" + Key(slices.Concat([]string{hash}, GoEnv(m.cgo), m.flags, m.packages)...)
+	return m.Part, b, nil
 }
 
-// GoBuild builds packages of the module in dir as out (a directory when it ends
-// with a slash), stripped and without paths of this machine. CGO is as Go's
-// default has it.
-func (c *Cache) GoBuild(ctx context.Context, dir, out string, flags []string, packages ...string) error {
-	return c.goBuild(ctx, dir, out, []string{"GOFLAGS=-mod=readonly", "GOWORK=off"}, flags, packages)
-}
-
-// goBuildStatic is GoBuild for programs that are put in images without a libc.
-func (c *Cache) goBuildStatic(ctx context.Context, dir, out string, packages ...string) error {
-	return c.goBuild(ctx, dir, out, []string{"GOFLAGS=-mod=readonly", "GOWORK=off", "CGO_ENABLED=0"}, nil, packages)
-}
-
-func (c *Cache) goBuild(ctx context.Context, dir, out string, env, flags, packages []string) error {
-	argv := []string{"go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", out}
-	argv = append(append(argv, flags...), packages...)
-	return c.Run(ctx, dir, env, argv...)
+// Fetch downloads the Go modules of what ControlPlane and Helm have yet to
+// build, so that the compiler need not wait for them when their turn comes.
+func (c *Cache) Fetch(ctx context.Context) error {
+	for _, m := range []module{controlPlane(), helm()} {
+		p, b, err := c.locate(m)
+		if err != nil {
+			return err
+		}
+		if isDir(filepath.Join(c.Dir, p.Name, p.Key)) {
+			continue
+		}
+		if err := c.GoFetch(ctx, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -40,6 +40,12 @@ func (e *StepError) Error() string {
 // Unwrap returns the cause.
 func (e *StepError) Unwrap() error { return e.Err }
 
+// WithStep returns a context whose commands belong to the step of that name,
+// which is the name of their log, too.
+func WithStep(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, stepKey{}, name)
+}
+
 // Run runs argv in dir with env added to this process's environment. The
 // output goes to a log file below the cache, named after the part being built.
 // A failure is a *StepError. When ctx ends, the command and its children do.
@@ -122,17 +128,22 @@ func (c *Cache) Apt(ctx context.Context, packages ...string) error {
 	if err != nil || len(missing) == 0 {
 		return err
 	}
-	names := strings.Join(missing, " ")
 	if os.Geteuid() != 0 {
+		names := strings.Join(missing, " ")
 		return fmt.Errorf("debian packages missing: %s; install them with: sudo apt-get install --no-install-recommends %s", names, names)
 	}
-	unlock, ctx, err := c.lock(ctx)
+	unlock, ctx, err := c.lock(ctx, "apt")
 	if err != nil {
 		return err
 	}
 	defer unlock()
+	missing, err = missingPackages(ctx, missing)
+	if err != nil || len(missing) == 0 { // somebody else installed them while we waited
+		return err
+	}
+	names := strings.Join(missing, " ")
 	c.Printf("installing Debian packages: %s", names)
-	ctx = context.WithValue(ctx, stepKey{}, "apt")
+	ctx = WithStep(ctx, "apt")
 	env := []string{"DEBIAN_FRONTEND=noninteractive"}
 	if err := c.Run(ctx, "/", env, "apt-get", "update"); err != nil {
 		return err

@@ -127,10 +127,15 @@ func (u *starter) run(ctx context.Context, o Options) error {
 	return nil
 }
 
+// Packages returns the Debian packages that Up installs: nsenter, ip and nft are
+// run by the lab, the tests and kube-proxy.
+func Packages() []string {
+	return []string{"util-linux", "iproute2", "nftables", "ca-certificates"}
+}
+
 // build makes sure of all programs and fills in where they are.
 func (u *starter) build(ctx context.Context, s *state) (err error) {
-	// nsenter, ip and nft are run by the lab, the tests and kube-proxy.
-	if err = u.cache.Apt(ctx, "util-linux", "iproute2", "nftables", "ca-certificates"); err != nil {
+	if err = u.cache.Apt(ctx, Packages()...); err != nil {
 		return err
 	}
 	if s.RuntimeDir, err = u.cache.Runtime(ctx); err != nil {

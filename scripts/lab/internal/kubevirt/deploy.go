@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -24,58 +25,69 @@ import (
 // takes about a minute.
 const deployTimeout = 8 * time.Minute
 
-// Deploy makes KubeVirt and the guest's boot image run on the cluster: builds
-// what is missing, imports the images on every node, applies the operator and
-// waits until KubeVirt says Deployed and every node takes guests. It tells its
-// steps on the cache's Progress. On a cluster that has it all it changes
-// nothing and takes a second or two.
-func Deploy(ctx context.Context, cache *build.Cache, c *cluster.Cluster) error {
-	cfg, err := c.RestConfig()
-	if err != nil {
-		return fmt.Errorf("deploy KubeVirt: %w", err)
-	}
-	clients, err := kube.New(cfg)
-	if err != nil {
-		return fmt.Errorf("deploy KubeVirt: %w", err)
-	}
-	d := &deployment{cache: cache, cluster: c, clients: clients}
-	if err := d.run(ctx); err != nil {
-		return fmt.Errorf("deploy KubeVirt: %w", err)
-	}
-	return nil
-}
-
-type deployment struct {
+// Deployment is KubeVirt on a cluster, on its way to being ready.
+type Deployment struct {
 	cache   *build.Cache
 	cluster *cluster.Cluster
 	clients *kube.Clients
 }
 
-func (d *deployment) run(ctx context.Context) error {
-	parts, err := Build(ctx, d.cache)
+// Install puts KubeVirt and the guest's boot image on the cluster: it builds
+// what is missing, imports the images on every node and applies the operator.
+// It tells its steps on the cache's Progress. On a cluster that has it all it
+// changes nothing and takes a second or two.
+func Install(ctx context.Context, cache *build.Cache, c *cluster.Cluster) (*Deployment, error) {
+	cfg, err := c.RestConfig()
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("install KubeVirt: %w", err)
 	}
-	boot, err := guest.Build(ctx, d.cache)
+	clients, err := kube.New(cfg)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("install KubeVirt: %w", err)
 	}
-	if err := d.importArchive(ctx, "guest", boot.Archive, guest.ImageName); err != nil {
-		return err
+	d := &Deployment{cache: cache, cluster: c, clients: clients}
+	if err := d.install(ctx); err != nil {
+		return nil, fmt.Errorf("install KubeVirt: %w", err)
 	}
-	if err := d.importArchive(ctx, "kubevirt", parts.Archive, registry+"/virt-launcher:"+Version); err != nil {
-		return err
+	return d, nil
+}
+
+// Await returns when KubeVirt says Deployed and every node takes guests. The
+// error says which of its pods do not run.
+func (d *Deployment) Await(ctx context.Context) error {
+	if err := d.wait(ctx); err != nil {
+		return fmt.Errorf("deploy KubeVirt: %w", err)
 	}
-	if err := d.apply(ctx, parts.Manifest); err != nil {
-		return err
-	}
-	return d.wait(ctx)
+	return nil
+}
+
+// install imports the guest's image while KubeVirt's may still be building.
+func (d *Deployment) install(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		boot, err := guest.Build(ctx, d.cache)
+		if err != nil {
+			return err
+		}
+		return d.importArchive(ctx, "guest", boot.Archive, guest.ImageName)
+	})
+	g.Go(func() error {
+		parts, err := Build(ctx, d.cache)
+		if err != nil {
+			return err
+		}
+		if err := d.importArchive(ctx, "kubevirt", parts.Archive, registry+"/virt-launcher:"+Version); err != nil {
+			return err
+		}
+		return d.apply(ctx, parts.Manifest)
+	})
+	return g.Wait()
 }
 
 // importArchive imports an archive on the nodes that do not have it. Which one
 // a node has is kept in an annotation; the node's own list of images is asked
 // too, because that of a node made anew is empty.
-func (d *deployment) importArchive(ctx context.Context, name, archive, image string) error {
+func (d *Deployment) importArchive(ctx context.Context, name, archive, image string) error {
 	annotation := "lab.freehold.net/archive-" + name
 	key := filepath.Base(filepath.Dir(archive))
 	var missing []string
@@ -116,7 +128,7 @@ func hasImage(node *corev1.Node, name string) bool {
 	return false
 }
 
-func (d *deployment) apply(ctx context.Context, manifest string) error {
+func (d *Deployment) apply(ctx context.Context, manifest string) error {
 	namespace := &unstructured.Unstructured{}
 	namespace.SetAPIVersion("v1")
 	namespace.SetKind("Namespace")
@@ -149,7 +161,7 @@ func (d *deployment) apply(ctx context.Context, manifest string) error {
 }
 
 // wait returns when KubeVirt is deployed and all nodes take guests.
-func (d *deployment) wait(ctx context.Context) error {
+func (d *Deployment) wait(ctx context.Context) error {
 	kubevirts := d.clients.Dynamic.Resource(schema.GroupVersionResource{Group: "kubevirt.io", Version: "v1", Resource: "kubevirts"})
 	told := ""
 	err := kube.Poll(ctx, deployTimeout, "KubeVirt to be Deployed", func(ctx context.Context) (bool, string, error) {
@@ -181,7 +193,7 @@ func (d *deployment) wait(ctx context.Context) error {
 }
 
 // nodesReady counts the nodes whose virt-handler reports in.
-func (d *deployment) nodesReady(ctx context.Context) (int, error) {
+func (d *Deployment) nodesReady(ctx context.Context) (int, error) {
 	ds, err := d.clients.Core.AppsV1().DaemonSets(Namespace).Get(ctx, "virt-handler", metav1.GetOptions{})
 	if err != nil {
 		return 0, err
@@ -204,7 +216,7 @@ func conditionTrue(o *unstructured.Unstructured, kind string) bool {
 }
 
 // explain adds to an error which of KubeVirt's pods do not run and why.
-func (d *deployment) explain(ctx context.Context, cause error) error {
+func (d *Deployment) explain(ctx context.Context, cause error) error {
 	if cause == nil {
 		return nil
 	}

@@ -47,16 +47,17 @@ func Build(ctx context.Context, cache *build.Cache) (Image, error) {
 		return Image{}, fmt.Errorf("build Freehold: %w", err)
 	}
 
+	done := cache.Announce("Freehold from the working tree", "")
+	err = cache.GoBuild(build.WithStep(ctx, Release), bin+"/", programs(root))
+	done(err)
+
+	if err != nil {
+		return Image{}, fmt.Errorf("build Freehold: %w", err)
+	}
+
 	files := map[string]string{}
-
 	for _, program := range []string{"manager", "agent"} {
-		out := filepath.Join(bin, program)
-		if err := cache.Run(ctx, root, []string{"CGO_ENABLED=0"},
-			"go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", out, "./cmd/"+program); err != nil {
-			return Image{}, fmt.Errorf("build Freehold's %s: %w", program, err)
-		}
-
-		files["/"+program] = out
+		files["/"+program] = filepath.Join(bin, program)
 	}
 
 	hash, err := build.HashFiles(bin)
@@ -76,6 +77,20 @@ func Build(ctx context.Context, cache *build.Cache) (Image, error) {
 	return image, build.WriteImage(image.Archive, []string{image.Name()}, "", build.ImageConfig{
 		Files: files, Env: []string{"PATH=/"},
 	})
+}
+
+func programs(root string) build.GoBuild {
+	return build.GoBuild{Dir: root, Packages: []string{"./cmd/manager", "./cmd/agent"}}
+}
+
+// Fetch downloads the Go modules that Build needs.
+func Fetch(ctx context.Context, cache *build.Cache) error {
+	root, err := sourceRoot(cache)
+	if err != nil {
+		return err
+	}
+
+	return cache.GoFetch(ctx, programs(root))
 }
 
 // removeArchives removes the images of earlier builds: each is some 100 MB.
@@ -103,24 +118,19 @@ func sourceRoot(cache *build.Cache) (string, error) {
 	return filepath.Dir(filepath.Dir(lab)), nil
 }
 
-// Install builds the image, imports it on every node and installs or upgrades
-// the chart, with more values for it as "--set" takes them. It returns when the
-// manager is ready.
-func Install(ctx context.Context, cache *build.Cache, c *cluster.Cluster, values ...string) (Image, error) {
-	image, err := Build(ctx, cache)
-	if err != nil {
-		return image, err
-	}
-
+// Import imports the image on every node.
+func Import(ctx context.Context, c *cluster.Cluster, image Image) error {
 	if err := c.ImportImage(ctx, image.Archive); err != nil {
-		return image, fmt.Errorf("import Freehold's image: %w", err)
+		return fmt.Errorf("import Freehold's image: %w", err)
 	}
 
-	return image, Upgrade(ctx, cache, c, image, values...)
+	return nil
 }
 
-// Upgrade is Install with an image that every node has already.
-func Upgrade(ctx context.Context, cache *build.Cache, c *cluster.Cluster, image Image, values ...string) error {
+// Install installs or upgrades the chart with an image that every node has, with
+// more values for it as "--set" takes them. It returns when the manager is
+// ready, which it is once the cluster has the kinds of Multus and KubeVirt.
+func Install(ctx context.Context, cache *build.Cache, c *cluster.Cluster, image Image, values ...string) error {
 	root, err := sourceRoot(cache)
 	if err != nil {
 		return err
@@ -142,7 +152,7 @@ func Upgrade(ctx context.Context, cache *build.Cache, c *cluster.Cluster, image 
 		argv = append(argv, "--set", value)
 	}
 
-	if err := cache.Run(ctx, root, nil, slices.Clip(argv)...); err != nil {
+	if err := cache.Run(build.WithStep(ctx, Release), root, nil, slices.Clip(argv)...); err != nil {
 		return fmt.Errorf("install Freehold's chart: %w", err)
 	}
 

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/freehold-net/freehold/scripts/lab/internal/build"
 	"github.com/freehold-net/freehold/scripts/lab/internal/cluster"
 	"github.com/freehold-net/freehold/scripts/lab/internal/harvester"
@@ -23,42 +25,86 @@ type Stage struct {
 	Clients   *kube.Clients
 	Harvester *harvester.Harvester
 	Image     product.Image
+
+	stateDir   string
+	deployment *kubevirt.Deployment
 }
 
 // Up sets the scene. It tells its steps and their times on the cache's Progress;
 // an error names the step, the cause and the log.
+//
+// What has to be built is built in the background, ahead of the steps that need
+// it: while compilers keep the processors busy, steps wait for a network or for
+// pods.
 func Up(ctx context.Context, cache *build.Cache, stateDir string) (*Stage, error) {
-	s := &Stage{Cache: cache}
+	s := &Stage{Cache: cache, stateDir: stateDir}
+	group, ctx := errgroup.WithContext(ctx)
+	a := newAhead(ctx, cache)
 
+	group.Go(func() error { return a.run(ctx) })
+	group.Go(func() error { return s.run(ctx, a) })
+
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+
+	return s, nil
+}
+
+func (s *Stage) run(ctx context.Context, a *ahead) error {
 	for _, step := range []struct {
 		name string
 		run  func(context.Context) error
 	}{
-		{"cluster of three nodes", func(ctx context.Context) (err error) {
-			s.Cluster, err = cluster.Up(ctx, cache, cluster.Options{StateDir: stateDir})
-
-			return err
-		}},
+		{"cluster of three nodes", s.startCluster},
 		{"Harvester's part: kinds, cluster networks, node labels", s.playHarvester},
-		{"KubeVirt, from its own operator", func(ctx context.Context) error {
-			return kubevirt.Deploy(ctx, cache, s.Cluster)
-		}},
-		{"Freehold, from its chart", func(ctx context.Context) (err error) {
-			s.Image, err = product.Install(ctx, cache, s.Cluster)
+		{"images on every node; KubeVirt's operator", func(ctx context.Context) error {
+			return both(ctx, s.installKubeVirt, func(ctx context.Context) (err error) {
+				if s.Image, err = a.image(); err != nil {
+					return err
+				}
 
-			return err
+				return product.Import(ctx, s.Cluster, s.Image)
+			})
+		}},
+		// Freehold's manager waits for KubeVirt's kinds, not for KubeVirt.
+		{"KubeVirt, from its own operator; Freehold, from its chart", func(ctx context.Context) error {
+			return both(ctx, s.deployment.Await, func(ctx context.Context) error {
+				return product.Install(ctx, s.Cache, s.Cluster, s.Image)
+			})
 		}},
 	} {
 		start := time.Now()
 
 		if err := step.run(ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w", step.name, err)
+			return fmt.Errorf("%s: %w", step.name, err)
 		}
 
-		cache.Printf("up: %s (%s)", step.name, time.Since(start).Round(100*time.Millisecond))
+		s.Cache.Printf("up: %s (%s)", step.name, time.Since(start).Round(100*time.Millisecond))
 	}
 
-	return s, nil
+	return nil
+}
+
+// both runs both at the same time; the first error ends the other.
+func both(ctx context.Context, one, other func(context.Context) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return one(ctx) })
+	group.Go(func() error { return other(ctx) })
+
+	return group.Wait()
+}
+
+func (s *Stage) startCluster(ctx context.Context) (err error) {
+	s.Cluster, err = cluster.Up(ctx, s.Cache, cluster.Options{StateDir: s.stateDir})
+
+	return err
+}
+
+func (s *Stage) installKubeVirt(ctx context.Context) (err error) {
+	s.deployment, err = kubevirt.Install(ctx, s.Cache, s.Cluster)
+
+	return err
 }
 
 func (s *Stage) playHarvester(ctx context.Context) error {

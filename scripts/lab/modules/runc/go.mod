@@ -2,9 +2,10 @@ module github.com/freehold-net/freehold/scripts/lab/modules/runc
 
 go 1.26.0
 
-require github.com/opencontainers/runc v1.5.2
+require github.com/opencontainers/runc v1.5.2 // indirect
 
 require (
+	cyphar.com/go-pathrs v0.2.6 // indirect
 	github.com/aperturerobotics/protobuf-go-lite v0.14.0 // indirect
 	github.com/checkpoint-restore/go-criu/v8 v8.3.0 // indirect
 	github.com/cilium/ebpf v0.17.3 // indirect
@@ -28,8 +29,8 @@ require (
 	github.com/urfave/cli v1.22.17 // indirect
 	github.com/vishvananda/netlink v1.3.1 // indirect
 	github.com/vishvananda/netns v0.0.5 // indirect
-	golang.org/x/net v0.55.0 // indirect
-	golang.org/x/sys v0.46.0 // indirect
+	golang.org/x/net v0.59.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
 )
 
 tool github.com/opencontainers/runc

@@ -1,0 +1,92 @@
+package stage
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freehold-net/freehold/scripts/lab/internal/build"
+	"github.com/freehold-net/freehold/scripts/lab/internal/cluster"
+	"github.com/freehold-net/freehold/scripts/lab/internal/guest"
+	"github.com/freehold-net/freehold/scripts/lab/internal/kubevirt"
+	"github.com/freehold-net/freehold/scripts/lab/internal/product"
+)
+
+// ahead builds what the steps will ask the cache for before they do. A step that
+// comes first waits for the part, or builds it itself.
+type ahead struct {
+	cache *build.Cache
+	// image is the product's, built once: there is no telling without the
+	// compiler whether one in the cache is that of the working tree.
+	image func() (product.Image, error)
+}
+
+func newAhead(ctx context.Context, cache *build.Cache) *ahead {
+	return &ahead{cache: cache, image: sync.OnceValues(func() (product.Image, error) {
+		return product.Build(ctx, cache)
+	})}
+}
+
+func (a *ahead) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.compile(ctx) })
+	group.Go(func() error { return a.install(ctx) })
+	group.Go(func() error {
+		a.fetch(ctx)
+
+		return nil
+	})
+
+	return group.Wait()
+}
+
+// compile runs the compilers one after the other, each of which keeps all
+// processors busy, in the order in which the steps need the results. Those at
+// the same time would compile twice what programs share.
+func (a *ahead) compile(ctx context.Context) error {
+	for _, part := range []func() error{
+		func() error { _, err := a.cache.Runtime(ctx); return err },
+		func() error { _, err := a.cache.ControlPlane(ctx); return err },
+		func() error { return kubevirt.BuildPrograms(ctx, a.cache) },
+		func() error { _, err := a.cache.Helm(ctx); return err },
+		func() error { _, err := a.image(); return err },
+	} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// install installs all Debian packages in one go, then builds what is made of
+// such packages.
+func (a *ahead) install(ctx context.Context) error {
+	// Guests are made with xz.
+	packages := slices.Concat(cluster.Packages(), build.Packages(), kubevirt.Packages(), []string{"xz-utils"})
+	if err := a.cache.Apt(ctx, packages...); err != nil {
+		return err
+	}
+
+	return both(ctx,
+		func(ctx context.Context) error { return kubevirt.BuildRootFS(ctx, a.cache) },
+		func(ctx context.Context) error {
+			_, err := guest.Build(ctx, a.cache)
+
+			return err
+		})
+}
+
+// fetch downloads Go modules while others compile. Whoever needs one that could
+// not be had says so.
+func (a *ahead) fetch(ctx context.Context) {
+	for _, part := range []func(context.Context, *build.Cache) error{
+		func(ctx context.Context, cache *build.Cache) error { return cache.Fetch(ctx) }, kubevirt.Fetch, product.Fetch,
+	} {
+		if part(ctx, a.cache) != nil {
+			return
+		}
+	}
+}
