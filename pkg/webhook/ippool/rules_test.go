@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/apitest"
 	"github.com/freehold-net/freehold/pkg/webhook/review"
 )
 
@@ -42,27 +43,8 @@ func (j judgement) check(t *testing.T, got review.Verdict) {
 		}
 	}
 
-	match(t, "problem", j.refused, problems)
-	match(t, "warning", j.warned, got.Warnings)
-}
-
-// match checks that each text has the words of one want, in order.
-func match(t *testing.T, what string, want, got []string) {
-	t.Helper()
-
-	if len(want) != len(got) {
-		t.Errorf("got %d %ss, want %d:\n%s", len(got), what, len(want), strings.Join(got, "\n"))
-
-		return
-	}
-
-	for i := range want {
-		for word := range strings.SplitSeq(want[i], "|") {
-			if !strings.Contains(got[i], word) {
-				t.Errorf("%s %q lacks %q", what, got[i], word)
-			}
-		}
-	}
+	apitest.Says(t, "problem", j.refused, problems)
+	apitest.Says(t, "warning", j.warned, got.Warnings)
 }
 
 // addressTable is the table of vm-dhcp-controller's validator tests, for CREATE
@@ -176,21 +158,21 @@ func TestCreate(t *testing.T) {
 		"network that says nothing": {pool: pool(on("default/not-configured"))},
 		"another pool's network": {
 			world: func(w *World) {
-				w.Pools = pools{pool(on("net-48"), func(p *v1alpha1.IPPool) { p.Name = "older" })}
+				w.Pools = apitest.Pools(pool(on("net-48"), func(p *v1alpha1.IPPool) { p.Name = "older" }))
 			},
 			pool: pool(),
 			want: judgement{refused: []string{"spec.networkName|served by IPPool default/older already|edit that pool"}},
 		},
 		"another pool that is being deleted": {
 			world: func(w *World) {
-				w.Pools = pools{pool(func(p *v1alpha1.IPPool) {
+				w.Pools = apitest.Pools(pool(func(p *v1alpha1.IPPool) {
 					p.Name, p.DeletionTimestamp = "older", &metav1.Time{Time: time.Unix(1, 0)}
-				})}
+				}))
 			},
 			pool: pool(),
 		},
 		"a pool of the same addresses on another network": {
-			world: func(w *World) { w.Pools = pools{pool(on("default/macvlan"))} },
+			world: func(w *World) { w.Pools = apitest.Pools(pool(on("default/macvlan"))) },
 			pool:  pool(func(p *v1alpha1.IPPool) { p.Name = "second" }),
 		},
 		"cidr overlaps the services": {
@@ -292,12 +274,12 @@ func TestUpdate(t *testing.T) {
 			judgement{refused: []string{"spec.ipv4Config.serverIP|server ip 192.168.48.90 is already occupied|spec.ipv4Config.pool.exclude[1]"}},
 		},
 		"network is gone": {
-			func(w *World) { w.Networks = networks{} }, pool(),
+			func(w *World) { w.Networks = networks() }, pool(),
 			pool(edit(func(c *v1alpha1.IPv4Config) { c.Pool.End = "192.168.48.200" })),
 			judgement{refused: []string{"spec.networkName: Not found"}},
 		},
 		"network is gone, the pool is paused": {
-			func(w *World) { w.Networks = networks{} }, pool(), pool(func(p *v1alpha1.IPPool) { p.Spec.Paused = &paused }), judgement{},
+			func(w *World) { w.Networks = networks() }, pool(), pool(func(p *v1alpha1.IPPool) { p.Spec.Paused = &paused }), judgement{},
 		},
 		"a label on a pool full of mistakes": {
 			nil, pool(on("x y"), edit(func(c *v1alpha1.IPv4Config) { c.CIDR = "nonsense" })),
@@ -318,7 +300,7 @@ func TestUpdate(t *testing.T) {
 			judgement{},
 		},
 		"two pools from before the rule": {
-			func(w *World) { w.Pools = pools{pool(func(p *v1alpha1.IPPool) { p.Name = "other" })} }, pool(),
+			func(w *World) { w.Pools = apitest.Pools(pool(func(p *v1alpha1.IPPool) { p.Name = "other" })) }, pool(),
 			pool(edit(func(c *v1alpha1.IPv4Config) { c.Pool.End = "192.168.48.88" })),
 			judgement{warned: []string{"IPPool default/other is on network default/net-48 too"}},
 		},
@@ -388,13 +370,13 @@ func TestDelete(t *testing.T) {
 	for name, test := range map[string]test{
 		"unused": {nil, pool(), judgement{}},
 		"used by network, not by name": {
-			func(w *World) { w.Requests = requests{request("default", "vm-1", "net-48")} },
+			func(w *World) { w.Requests = requests(request("default", "vm-1", "net-48")) },
 			pool(func(p *v1alpha1.IPPool) { p.Name = "another-name" }),
 			judgement{refused: []string{"it's still used by VirtualMachineNetworkConfig(s) default/vm-1, which must be removed at first|default/net-48"}},
 		},
 		"used from another namespace": {
 			func(w *World) {
-				w.Requests = requests{request("dev", "b", "default/net-48"), request("dev", "a", "default/net-48"), request("dev", "c", "net-48")}
+				w.Requests = requests(request("dev", "b", "default/net-48"), request("dev", "a", "default/net-48"), request("dev", "c", "net-48"))
 			},
 			pool(),
 			judgement{refused: []string{"VirtualMachineNetworkConfig(s) dev/a, dev/b, which must be removed at first"}},
@@ -403,14 +385,14 @@ func TestDelete(t *testing.T) {
 			func(w *World) {
 				old := request("default", "vm-1", "net-48")
 				old.Spec.NetworkConfig, old.Spec.NetworkConfigs = old.Spec.NetworkConfigs, nil
-				w.Requests = requests{old}
+				w.Requests = requests(old)
 			},
 			pool(),
 			judgement{refused: []string{"default/vm-1, which must be removed at first"}},
 		},
 		"leases of a request are not named twice": {
 			func(w *World) {
-				w.Requests = requests{request("default", "vm-1", "net-48")}
+				w.Requests = requests(request("default", "vm-1", "net-48"))
 				w.Leases = holding(lease("192.168.48.82", "vm-1"))
 			},
 			pool(),
@@ -418,7 +400,7 @@ func TestDelete(t *testing.T) {
 		},
 		"leases whose request is gone": {
 			func(w *World) {
-				w.Requests = requests{going}
+				w.Requests = requests(going)
 				w.Leases = holding(lease("192.168.48.82", "going"), lease("192.168.48.83", "going"), lease("192.168.48.84", ""))
 			},
 			pool(),
@@ -427,7 +409,7 @@ func TestDelete(t *testing.T) {
 				warned:  []string{"1 IPLease that nobody holds"},
 			},
 		},
-		"a request that goes and holds nothing": {func(w *World) { w.Requests = requests{going} }, pool(), judgement{}},
+		"a request that goes and holds nothing": {func(w *World) { w.Requests = requests(going) }, pool(), judgement{}},
 		"reservations": {
 			func(w *World) {
 				reserved := lease("192.168.48.86", "to-come")
@@ -439,8 +421,8 @@ func TestDelete(t *testing.T) {
 		},
 		"a second pool that serves nobody": {
 			func(w *World) {
-				w.Pools = pools{pool(), pool(second)}
-				w.Requests = requests{request("default", "vm-1", "net-48")}
+				w.Pools = apitest.Pools(pool(), pool(second))
+				w.Requests = requests(request("default", "vm-1", "net-48"))
 				w.Leases = holding(lease("192.168.48.82", "vm-1"))
 			},
 			pool(second),
@@ -448,8 +430,8 @@ func TestDelete(t *testing.T) {
 		},
 		"the pool that serves, beside a second one": {
 			func(w *World) {
-				w.Pools = pools{pool(), pool(second)}
-				w.Requests = requests{request("default", "vm-1", "net-48")}
+				w.Pools = apitest.Pools(pool(), pool(second))
+				w.Requests = requests(request("default", "vm-1", "net-48"))
 				w.Leases = holding(lease("192.168.48.82", "vm-1"))
 			},
 			pool(),
@@ -458,7 +440,7 @@ func TestDelete(t *testing.T) {
 		"with its namespace": {
 			func(w *World) {
 				w.Namespaces = namespaces{terminating: true}
-				w.Requests = requests{request("default", "vm-1", "net-48")}
+				w.Requests = requests(request("default", "vm-1", "net-48"))
 				w.Leases = holding(lease("192.168.48.82", "vm-1"))
 			},
 			pool(),
@@ -467,7 +449,7 @@ func TestDelete(t *testing.T) {
 		"with its namespace, used from another": {
 			func(w *World) {
 				w.Namespaces = namespaces{terminating: true}
-				w.Requests = requests{request("default", "vm-1", "net-48"), request("dev", "vm-2", "default/net-48")}
+				w.Requests = requests(request("default", "vm-1", "net-48"), request("dev", "vm-2", "default/net-48"))
 			},
 			pool(),
 			judgement{refused: []string{"default/vm-1, dev/vm-2, which must be removed at first"}},
@@ -475,13 +457,13 @@ func TestDelete(t *testing.T) {
 		"whether the namespace goes is unknown": {
 			func(w *World) {
 				w.Namespaces = namespaces{err: errors.New("forbidden")}
-				w.Requests = requests{request("default", "vm-1", "net-48")}
+				w.Requests = requests(request("default", "vm-1", "net-48"))
 			},
 			pool(),
 			judgement{refused: []string{"still used"}, warned: []string{"whether namespace default is being deleted|forbidden"}},
 		},
 		"a pool that cannot be read": {
-			func(w *World) { w.Requests = requests{request("default", "vm-1", "net-48")} },
+			func(w *World) { w.Requests = requests(request("default", "vm-1", "net-48")) },
 			pool(on("///"), edit(func(c *v1alpha1.IPv4Config) { *c = v1alpha1.IPv4Config{CIDR: "?"} })),
 			judgement{},
 		},

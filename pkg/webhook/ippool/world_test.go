@@ -3,49 +3,28 @@ package ippool
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"testing"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	admissionv1 "k8s.io/api/admission/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
-	"github.com/freehold-net/freehold/pkg/convert"
+	"github.com/freehold-net/freehold/pkg/apitest"
 	"github.com/freehold-net/freehold/pkg/kube"
 	"github.com/freehold-net/freehold/pkg/ledger"
 	"github.com/freehold-net/freehold/pkg/webhook/review"
 )
 
-type networks map[string]*nadv1.NetworkAttachmentDefinition
-
-func (n networks) Get(namespace, name string) (*nadv1.NetworkAttachmentDefinition, error) {
-	if found := n[namespace+"/"+name]; found != nil {
-		return found, nil
-	}
-
-	return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "network-attachment-definitions"}, name)
+func networks(of ...*nadv1.NetworkAttachmentDefinition) Networks {
+	return apitest.CacheOf(nil, of...)
 }
 
-type pools []*v1alpha1.IPPool
-
-func (p pools) GetByIndex(_, key string) ([]*v1alpha1.IPPool, error) {
-	return slices.DeleteFunc(slices.Clone(p), func(pool *v1alpha1.IPPool) bool {
-		return kube.NetworkKey(pool.Spec.NetworkName, pool.Namespace) != key
-	}), nil
-}
-
-type requests []*v1alpha1.VirtualMachineNetworkConfig
-
-func (r requests) GetByIndex(_, key string) ([]*v1alpha1.VirtualMachineNetworkConfig, error) {
-	return slices.DeleteFunc(slices.Clone(r), func(request *v1alpha1.VirtualMachineNetworkConfig) bool {
-		return !slices.ContainsFunc(convert.NetworkConfigs(request), func(config v1alpha1.NetworkConfig) bool {
-			return kube.NetworkKey(config.NetworkName, request.Namespace) == key
-		})
-	}), nil
+func requests(of ...*v1alpha1.VirtualMachineNetworkConfig) Requests {
+	return apitest.CacheOf(map[string]func(*v1alpha1.VirtualMachineNetworkConfig) ([]string, error){
+		kube.IndexRequestByNetwork: kube.RequestNetworks,
+	}, of...)
 }
 
 type namespaces struct {
@@ -57,8 +36,11 @@ func (n namespaces) Terminating(context.Context, string) (bool, error) { return 
 
 // world is an empty cluster with a VLAN, an overlay and a trunk network.
 func world() World {
-	network := func(kind, config string) *nadv1.NetworkAttachmentDefinition {
-		found := &nadv1.NetworkAttachmentDefinition{Spec: nadv1.NetworkAttachmentDefinitionSpec{Config: config}}
+	network := func(name, kind, config string) *nadv1.NetworkAttachmentDefinition {
+		found := &nadv1.NetworkAttachmentDefinition{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+			Spec:       nadv1.NetworkAttachmentDefinitionSpec{Config: config},
+		}
 		if kind != "" {
 			found.Labels = map[string]string{"network.harvesterhci.io/type": kind}
 		}
@@ -67,16 +49,16 @@ func world() World {
 	}
 
 	return World{
-		Networks: networks{
-			"default/net-48":         network("L2VlanNetwork", `{"type":"bridge","vlan":48}`),
-			"default/overlay":        network("OverlayNetwork", `{"type":"kube-ovn"}`),
-			"default/trunk":          network("L2VlanTrunkNetwork", `{"type":"bridge"}`),
-			"default/ipam":           network("L2VlanNetwork", `{"type":"bridge","vlan":48,"ipam":{"type":"whereabouts"}}`),
-			"default/macvlan":        network("", `{"type":"macvlan"}`),
-			"default/not-configured": network("", ``),
-		},
-		Pools:      pools{},
-		Requests:   requests{},
+		Networks: networks(
+			network("net-48", "L2VlanNetwork", `{"type":"bridge","vlan":48}`),
+			network("overlay", "OverlayNetwork", `{"type":"kube-ovn"}`),
+			network("trunk", "L2VlanTrunkNetwork", `{"type":"bridge"}`),
+			network("ipam", "L2VlanNetwork", `{"type":"bridge","vlan":48,"ipam":{"type":"whereabouts"}}`),
+			network("macvlan", "", `{"type":"macvlan"}`),
+			network("not-configured", "", ``),
+		),
+		Pools:      apitest.Pools(),
+		Requests:   requests(),
 		Leases:     ledger.New(),
 		Namespaces: namespaces{},
 	}

@@ -1,43 +1,30 @@
 package vmnetcfg
 
 import (
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	admissionv1 "k8s.io/api/admission/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
-	"github.com/freehold-net/freehold/pkg/kube"
+	"github.com/freehold-net/freehold/pkg/apitest"
 	"github.com/freehold-net/freehold/pkg/ledger"
 	"github.com/freehold-net/freehold/pkg/webhook/review"
 )
 
 const manager = "system:serviceaccount:harvester-system:freehold"
 
-type networks []string
-
-func (n networks) Get(namespace, name string) (*nadv1.NetworkAttachmentDefinition, error) {
-	if slices.Contains(n, namespace+"/"+name) {
-		return &nadv1.NetworkAttachmentDefinition{}, nil
+func networks(names ...string) Networks {
+	found := make([]*nadv1.NetworkAttachmentDefinition, len(names))
+	for i, name := range names {
+		found[i] = &nadv1.NetworkAttachmentDefinition{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name}}
 	}
 
-	return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "network-attachment-definitions"}, name)
-}
-
-type pools []*v1alpha1.IPPool
-
-func (p pools) GetByIndex(_, key string) ([]*v1alpha1.IPPool, error) {
-	return slices.DeleteFunc(slices.Clone(p), func(pool *v1alpha1.IPPool) bool {
-		return kube.NetworkKey(pool.Spec.NetworkName, pool.Namespace) != key
-	}), nil
+	return apitest.CacheOf(nil, found...)
 }
 
 func pool(name, network string, paused bool) *v1alpha1.IPPool {
@@ -65,8 +52,8 @@ func world(leases ...*v1alpha1.IPLease) World {
 	broken.Spec.IPv4Config.CIDR = "nonsense"
 
 	return World{
-		Networks: networks{"default/net-48", "default/paused", "default/broken", "default/bare"},
-		Pools:    pools{pool("the-pool", "net-48", false), pool("paused", "default/paused", true), broken},
+		Networks: networks("net-48", "paused", "broken", "bare"),
+		Pools:    apitest.Pools(pool("the-pool", "net-48", false), pool("paused", "default/paused", true), broken),
 		Leases:   held,
 		Manager:  manager,
 	}
@@ -128,25 +115,6 @@ func validate(t *testing.T, w World, user string, object, old *v1alpha1.VirtualM
 	}
 
 	return problems, verdict.Warnings
-}
-
-// match checks that each text has the words of one want, in order.
-func match(t *testing.T, what string, want, got []string) {
-	t.Helper()
-
-	if len(want) != len(got) {
-		t.Errorf("got %d %ss, want %d:\n%s", len(got), what, len(want), strings.Join(got, "\n"))
-
-		return
-	}
-
-	for i := range want {
-		for word := range strings.SplitSeq(want[i], "|") {
-			if !strings.Contains(got[i], word) {
-				t.Errorf("%s %q lacks %q", what, got[i], word)
-			}
-		}
-	}
 }
 
 const mac = "fa:cf:8e:50:82:fc"
@@ -217,8 +185,8 @@ func TestCreate(t *testing.T) {
 			t.Parallel()
 
 			problems, warnings := validate(t, world(held...), "admin", test.config, nil)
-			match(t, "problem", test.problems, problems)
-			match(t, "warning", test.warning, warnings)
+			apitest.Says(t, "problem", test.problems, problems)
+			apitest.Says(t, "warning", test.warning, warnings)
 
 			if problems, _ := validate(t, world(held...), manager, test.config, nil); len(problems) > 0 {
 				t.Errorf("the manager itself was refused: %v", problems)
@@ -257,8 +225,8 @@ func TestUpdateJudgesWhatChanges(t *testing.T) {
 			t.Parallel()
 
 			problems, warnings := validate(t, world(), "admin", test.new, test.old)
-			match(t, "problem", test.problems, problems)
-			match(t, "warning", test.warnings, warnings)
+			apitest.Says(t, "problem", test.problems, problems)
+			apitest.Says(t, "warning", test.warnings, warnings)
 		})
 	}
 }
@@ -318,7 +286,7 @@ func TestComplete(t *testing.T) {
 				t.Errorf("edits (-want +got):\n%s", diff)
 			}
 
-			match(t, "warning", test.warnings, changes.Warnings)
+			apitest.Says(t, "warning", test.warnings, changes.Warnings)
 
 			if diff := cmp.Diff(test.given, question.Object); diff != "" {
 				t.Errorf("the object was changed (-before +after):\n%s", diff)
