@@ -34,10 +34,6 @@ func (r *reader) run(ctx context.Context) error {
 	header.Set("X-Accel-Buffering", "no")
 	r.out.WriteHeader(http.StatusOK)
 
-	// The server's limits are for requests that end. A reader who is gone shows
-	// when they are written to.
-	_ = r.control.SetReadDeadline(time.Time{})
-
 	if err := r.begin(known); err != nil {
 		return nil //nolint:nilerr // the reader has gone
 	}
@@ -129,7 +125,7 @@ func (r *reader) send(ctx context.Context, events []*event) (sent bool, err erro
 		return false, nil
 	}
 
-	return true, r.control.Flush() //nolint:wrapcheck // nobody reads it
+	return true, r.push()
 }
 
 // refresh asks again who the reader is, from time to time, and forgets what they
@@ -211,5 +207,14 @@ func (r *reader) flush(data []byte) error {
 		return err
 	}
 
-	return r.control.Flush() //nolint:wrapcheck // nobody reads it
+	return r.push()
+}
+
+// push sends what was written. Then there is no deadline until there is more to
+// write: HTTP/2 would end a quiet stream by it.
+func (r *reader) push() error {
+	err := r.control.Flush()
+	_ = r.control.SetWriteDeadline(time.Time{}) // as in allow
+
+	return err //nolint:wrapcheck // nobody reads it
 }
