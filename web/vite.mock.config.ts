@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { mergeConfig, type Plugin } from 'vite';
+import { mergeConfig, type Plugin, type PreviewServer, type ViteDevServer } from 'vite';
 import page from './vite.config';
 import { standInAPI } from './src/data/mock/api';
 import { World } from './src/data/mock/world';
@@ -119,9 +119,9 @@ function standIn(): Plugin {
     response.end(made.text ?? JSON.stringify(content));
   }
 
-  const use = (server: { middlewares: { use(handler: typeof handle): void } }) => void server.middlewares.use((...args) => void handle(...args));
+  const use = (server: ViteDevServer | PreviewServer) => void server.middlewares.use((request, response, next) => void handle(request, response, next));
 
-  return { name: 'stand-in', configureServer: use as never, configurePreviewServer: use as never };
+  return { name: 'stand-in', configureServer: use, configurePreviewServer: use };
 }
 
 export default mergeConfig(page, { plugins: [standIn()] });

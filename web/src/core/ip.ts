@@ -26,9 +26,10 @@ export function formatAddress(value: number): string {
 
 /** The prefix of a text such as 10.0.0.0/24, or undefined. Host bits may be set. */
 export function parsePrefix(text: string): Prefix | undefined {
-  const [address, length, ...rest] = text.trim().split('/');
-  const value = parseAddress(address ?? '');
-  if (value === undefined || rest.length > 0 || !/^\d{1,2}$/.test(length ?? '') || Number(length) > 32) return undefined;
+  const mark = text.lastIndexOf('/');
+  const value = mark < 0 ? undefined : parseAddress(text.slice(0, mark));
+  const length = text.slice(mark + 1).trim();
+  if (value === undefined || !/^\d{1,2}$/.test(length) || Number(length) > 32) return undefined;
 
   const bits = Number(length);
   const size = 2 ** (32 - bits);

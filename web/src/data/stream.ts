@@ -1,11 +1,12 @@
 import { eventReader } from '../core/sse';
 import type { Http } from './http';
-import type { Watcher } from './source';
+import type { Liveness, Watcher } from './source';
 import type { Change } from './types';
 
 const silence = 40_000;
 const pollEvery = 10_000;
 const longestWait = 15_000;
+const linger = 3_000;
 
 /**
  * One stream of events for all that watch. It comes back with the last id after
@@ -17,18 +18,22 @@ export class EventStream {
   private running: AbortController | undefined;
   private last = '';
   private failures = 0;
+  private state: Liveness = 'connecting';
   private poll: ReturnType<typeof setInterval> | undefined;
+  private ending: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly http: Http) {}
 
   watch(watcher: Watcher): () => void {
     this.watchers.add(watcher);
-    watcher.liveness(this.poll ? 'polling' : this.running && this.failures === 0 && this.last ? 'live' : 'connecting');
+    clearTimeout(this.ending);
+    watcher.liveness(this.state);
     if (!this.running) void this.run((this.running = new AbortController()));
 
     return () => {
       this.watchers.delete(watcher);
-      if (this.watchers.size === 0) this.stop();
+      // One view ends before the next begins.
+      if (this.watchers.size === 0) this.ending = setTimeout(() => this.watchers.size === 0 && this.stop(), linger);
     };
   }
 
@@ -37,7 +42,13 @@ export class EventStream {
     this.running = undefined;
     this.last = '';
     this.failures = 0;
+    this.state = 'connecting';
     this.endPolling();
+  }
+
+  private become(now: Liveness): void {
+    this.state = now;
+    this.tell((watcher) => watcher.liveness(now));
   }
 
   private async run(control: AbortController): Promise<void> {
@@ -51,7 +62,7 @@ export class EventStream {
 
       this.failures++;
       if (this.failures > 1) this.beginPolling();
-      else this.tell((watcher) => watcher.liveness('connecting'));
+      else this.become('connecting');
       await pause(Math.min(longestWait, 250 * 2 ** this.failures) * (0.75 + Math.random() / 2), control.signal);
     }
   }
@@ -91,7 +102,7 @@ export class EventStream {
     if (this.failures > 0 && !this.last) this.tell((watcher) => watcher.reset());
     this.failures = 0;
     this.endPolling();
-    this.tell((watcher) => watcher.liveness('live'));
+    this.become('live');
   }
 
   private take(id: string, event: string, data: string): void {
@@ -112,7 +123,7 @@ export class EventStream {
 
   private beginPolling(): void {
     if (this.poll) return;
-    this.tell((watcher) => watcher.liveness('polling'));
+    this.become('polling');
     this.tell((watcher) => watcher.reset());
     this.poll = setInterval(() => this.tell((watcher) => watcher.reset()), pollEvery);
   }

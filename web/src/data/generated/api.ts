@@ -222,7 +222,7 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** What happened to an address, newest first, as far as it is known, and how far that is. */
+        /** What happened to an address, newest first, as far as it is known, and how far that is. Also of a lease that is gone, while its end is remembered. */
         get: operations["getLeaseHistory"];
         put?: never;
         post?: never;
@@ -611,17 +611,24 @@ export interface components {
             origin: string;
             /** @description Whether the owner asks for this very address. */
             fixed: boolean;
-            owner?: {
-                kind: string;
-                namespace: string;
-                name: string;
-                uid?: string;
-                interface?: string;
+            owner?: components["schemas"]["LeaseOwner"];
+            /** @description For whom the address is kept when its owner ends; absent when it is free then. Empty, for nobody. */
+            reservation?: {
+                mac?: string;
+                owner?: components["schemas"]["LeaseOwner"];
             };
             comment?: string;
             createdAt: components["schemas"]["Time"];
             observed?: components["schemas"]["Observed"];
             allowed?: components["schemas"]["Allowed"];
+        };
+        /** @description Who holds an address; without a uid, for whom it is kept and who has not taken it up. */
+        LeaseOwner: {
+            kind: string;
+            namespace: string;
+            name: string;
+            uid?: string;
+            interface?: string;
         };
         LeaseList: {
             items: components["schemas"]["Lease"][];
@@ -766,7 +773,9 @@ export interface components {
             kind: components["schemas"]["ChangeKind"];
             /** @enum {string} */
             type: "added" | "changed" | "removed";
+            /** @description Of an agent, its pool's. */
             namespace: string;
+            /** @description Of an agent, its Pod's. */
             name: string;
             /** @description The Pool, Lease, Network, Agent or VM as it is now; absent when removed. */
             object?: unknown;
@@ -852,6 +861,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description Something went wrong here that is not the caller's doing. */
+        Failure: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description This replica cannot answer now. */
         Unavailable: {
             headers: {
@@ -921,7 +939,10 @@ export interface operations {
                     "application/json": components["schemas"]["About"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listPools: {
@@ -962,6 +983,8 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             410: components["responses"]["Gone"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     createPool: {
@@ -1004,6 +1027,8 @@ export interface operations {
             409: components["responses"]["Conflict"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Refused"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getPool: {
@@ -1029,9 +1054,12 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     editPool: {
@@ -1070,6 +1098,8 @@ export interface operations {
             409: components["responses"]["Conflict"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Refused"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getPoolAddresses: {
@@ -1107,6 +1137,8 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listPoolLeases: {
@@ -1116,15 +1148,15 @@ export interface operations {
                 limit?: components["parameters"]["limit"];
                 /** @description What the page before gave as continue, with the same other parameters. */
                 continue?: components["parameters"]["continue"];
-                /** @description Address prefix, MAC in any spelling or part of it, VM, host name, namespace or network. */
+                /** @description Part of an address, prefix such as 10.0.0.0/28, MAC in any spelling or part of it, VM, host name, namespace, pool, network or comment. */
                 q?: string;
                 /** @description Address, prefix such as 10.0.0.0/28, or the beginning of an address such as 10.0.0. */
                 address?: string;
-                /** @description MAC address in any spelling. */
+                /** @description MAC address in any spelling, or a part of one. */
                 mac?: string;
                 /** @description Virtual machine, as name or namespace/name. */
                 vm?: string;
-                /** @description Host name that the guest told. */
+                /** @description Part of the host name that the guest told an agent, as far as agents were asked, or else that it is told. */
                 hostname?: string;
                 /** @description Namespace of the pool or of the owner. */
                 namespace?: string;
@@ -1134,6 +1166,8 @@ export interface operations {
                 state?: components["schemas"]["LeaseState"][];
                 /** @description Order; a minus turns it round. Ties are in the order of addresses. */
                 sort?: "address" | "-address" | "mac" | "-mac" | "vm" | "-vm" | "network" | "-network" | "state" | "-state" | "created" | "-created";
+                /** @description Whether each lease tells what the agents saw of it; at most 100 leases a page then. */
+                observed?: boolean;
                 /** @description csv or json for a file with everything that is filtered, without pages. */
                 format?: "csv" | "json";
             };
@@ -1163,6 +1197,8 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             410: components["responses"]["Gone"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     reserve: {
@@ -1209,6 +1245,8 @@ export interface operations {
             409: components["responses"]["Conflict"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["Refused"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     pausePool: {
@@ -1237,6 +1275,8 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             422: components["responses"]["Refused"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     resumePool: {
@@ -1265,6 +1305,8 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             422: components["responses"]["Refused"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listLeases: {
@@ -1274,15 +1316,15 @@ export interface operations {
                 limit?: components["parameters"]["limit"];
                 /** @description What the page before gave as continue, with the same other parameters. */
                 continue?: components["parameters"]["continue"];
-                /** @description Address prefix, MAC in any spelling or part of it, VM, host name, namespace or network. */
+                /** @description Part of an address, prefix such as 10.0.0.0/28, MAC in any spelling or part of it, VM, host name, namespace, pool, network or comment. */
                 q?: string;
                 /** @description Address, prefix such as 10.0.0.0/28, or the beginning of an address such as 10.0.0. */
                 address?: string;
-                /** @description MAC address in any spelling. */
+                /** @description MAC address in any spelling, or a part of one. */
                 mac?: string;
                 /** @description Virtual machine, as name or namespace/name. */
                 vm?: string;
-                /** @description Host name that the guest told. */
+                /** @description Part of the host name that the guest told an agent, as far as agents were asked, or else that it is told. */
                 hostname?: string;
                 /** @description Namespace of the pool or of the owner. */
                 namespace?: string;
@@ -1292,6 +1334,8 @@ export interface operations {
                 state?: components["schemas"]["LeaseState"][];
                 /** @description Order; a minus turns it round. Ties are in the order of addresses. */
                 sort?: "address" | "-address" | "mac" | "-mac" | "vm" | "-vm" | "network" | "-network" | "state" | "-state" | "created" | "-created";
+                /** @description Whether each lease tells what the agents saw of it; at most 100 leases a page then. */
+                observed?: boolean;
                 /** @description csv or json for a file with everything that is filtered, without pages. */
                 format?: "csv" | "json";
             };
@@ -1316,8 +1360,9 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             410: components["responses"]["Gone"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getLease: {
@@ -1343,9 +1388,12 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     releaseLease: {
@@ -1379,6 +1427,8 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             422: components["responses"]["Refused"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     fixLease: {
@@ -1407,6 +1457,8 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             422: components["responses"]["Refused"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getLeaseHistory: {
@@ -1430,9 +1482,12 @@ export interface operations {
                     "application/json": components["schemas"]["History"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listNetworks: {
@@ -1467,6 +1522,8 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             410: components["responses"]["Gone"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listAgents: {
@@ -1502,6 +1559,8 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             410: components["responses"]["Gone"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     listVMs: {
@@ -1512,9 +1571,9 @@ export interface operations {
                 /** @description What the page before gave as continue, with the same other parameters. */
                 continue?: components["parameters"]["continue"];
                 namespace?: string;
-                /** @description Text in name or namespace, or an address. */
+                /** @description Text in name, namespace or address. */
                 q?: string;
-                /** @description Only machines in this state; may be repeated. */
+                /** @description Only machines in this state; may be repeated. Without it, machines without a managed NIC are left out. */
                 state?: components["schemas"]["VMState"][];
             };
             header?: never;
@@ -1538,6 +1597,8 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             410: components["responses"]["Gone"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     getVM: {
@@ -1563,9 +1624,12 @@ export interface operations {
                 };
             };
             304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     explainVM: {
@@ -1589,9 +1653,12 @@ export interface operations {
                     "application/json": components["schemas"]["Explanation"];
                 };
             };
+            400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     pauseVM: {
@@ -1620,6 +1687,8 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             422: components["responses"]["Refused"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     resumeVM: {
@@ -1648,6 +1717,8 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             422: components["responses"]["Refused"];
+            500: components["responses"]["Failure"];
+            503: components["responses"]["Unavailable"];
         };
     };
     streamEvents: {
@@ -1679,6 +1750,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            500: components["responses"]["Failure"];
             503: components["responses"]["Unavailable"];
         };
     };

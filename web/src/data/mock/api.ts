@@ -1,5 +1,5 @@
 /** Answers requests as the managers' REST API would, from the stand-in's world. */
-import { parseAddress, parsePrefix } from '../../core/ip';
+import { contains, parseAddress, parsePrefix } from '../../core/ip';
 import { normalizeMAC } from '../../core/mac';
 import type { Explanation, Lease, Option, Pool, PoolPreview } from '../types';
 import type { World } from './world';
@@ -143,6 +143,7 @@ function listLeases(asked: Asked, all: Lease[]): Answer {
   const found = all.filter(
     (lease) =>
       (!q || lease.address.startsWith(q) || lease.mac?.includes(mac) || [lease.owner?.name, lease.observed?.hostname, lease.namespace, lease.network, lease.comment].some((text) => text?.toLowerCase().includes(q))) &&
+      inPrefix(lease.address, query.get('address') ?? '') &&
       (states.length === 0 || states.includes(lease.state)) &&
       (!query.get('namespace') || lease.namespace === query.get('namespace')) &&
       (!query.get('network') || lease.network === query.get('network')),
@@ -157,7 +158,17 @@ function listLeases(asked: Asked, all: Lease[]): Answer {
     return { status: 200, type: 'text/csv', text: ['address,mac,owner,state', ...found.map((lease) => [lease.address, lease.mac ?? '', lease.owner?.name ?? '', lease.state].join(','))].join('\n') };
   }
 
-  return query.get('format') === 'json' ? ok({ items: found, total: found.length }) : page(asked, found);
+  const seen = query.get('observed') === 'true';
+  if (seen && Number(query.get('limit') ?? 100) > 100) refuse(400, 'Bad Request', 'limit is too large', [{ field: 'limit', value: query.get('limit'), detail: 'is more than 100 with observed', remedy: 'read smaller pages' }]);
+  const shown = seen ? found : found.map((lease) => ({ ...lease, observed: undefined }));
+
+  return query.get('format') === 'json' ? ok({ items: shown, total: found.length }) : page(asked, shown);
+}
+
+function inPrefix(address: string, asked: string): boolean {
+  const prefix = parsePrefix(asked);
+
+  return prefix ? contains(prefix, parseAddress(address)!) : address.startsWith(asked);
 }
 
 function addresses(world: World, asked: Asked, pool: Pool): Answer {
