@@ -160,6 +160,11 @@ func (c *Clients) StartCaches(ctx context.Context) error {
 
 // StartControllers starts the registered handlers, with the given number of
 // workers a kind. They run until ctx ends. Only the leader calls it.
+//
+// Lasso does not tell when its workers have ended: when ctx ends, each still
+// finishes what it is at and what is in its queue. So a process that led may
+// write on for as long as it lives, beside the next leader. That is safe, because
+// nothing relies on there being one leader, and short if the process exits.
 func (c *Clients) StartControllers(ctx context.Context, workers int) error {
 	if err := c.controllers.Start(ctx, workers); err != nil {
 		return fmt.Errorf("start controllers: %w", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apiextensions-apiserver/pkg/apihelpers"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	"k8s.io/apiextensions-apiserver/pkg/client/clientset/clientset"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -68,7 +69,7 @@ func ApplyCRDs(ctx context.Context, config *rest.Config, definitions []crds.Defi
 				return false, fmt.Errorf("get CustomResourceDefinition %s: %w", definition.Name, err)
 			}
 
-			return established(current), nil
+			return apihelpers.IsCRDConditionTrue(current, apiextensionsv1.Established), nil
 		})
 		if err != nil {
 			return fmt.Errorf("wait until CustomResourceDefinition %s is served: %w", definition.Name, err)
@@ -78,25 +79,19 @@ func ApplyCRDs(ctx context.Context, config *rest.Config, definitions []crds.Defi
 	return nil
 }
 
-// upToDate tells whether the definition on the server says at least what ours
-// does; the server has filled in defaults beside it.
+// upToDate tells whether the definition on the server says what ours does, with
+// the defaults that the server fills in, and no more than that: what an older
+// version demanded and this one does not must go.
 func upToDate(present *apiextensionsv1.CustomResourceDefinition, definition crds.Definition) (bool, error) {
 	var wanted apiextensionsv1.CustomResourceDefinition
 	if err := yaml.Unmarshal(definition.YAML, &wanted); err != nil {
 		return false, fmt.Errorf("parse CustomResourceDefinition %s: %w", definition.Name, err)
 	}
 
-	return equality.Semantic.DeepDerivative(wanted.Spec, present.Spec), nil
-}
+	apiextensionsv1.SetDefaults_CustomResourceDefinition(&wanted)
+	apiextensionsv1.SetDefaults_CustomResourceDefinitionSpec(&wanted.Spec)
 
-func established(definition *apiextensionsv1.CustomResourceDefinition) bool {
-	for _, condition := range definition.Status.Conditions {
-		if condition.Type == apiextensionsv1.Established {
-			return condition.Status == apiextensionsv1.ConditionTrue
-		}
-	}
-
-	return false
+	return equality.Semantic.DeepEqual(wanted.Spec, present.Spec), nil
 }
 
 // foreignResources are the resources of others that must be served before our

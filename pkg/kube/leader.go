@@ -91,7 +91,7 @@ func RunLeader(ctx context.Context, kube kubernetes.Interface, election Election
 	election = election.withDefaults()
 
 	// The election outlives ctx by as long as lead needs to end, so that the
-	// Lease is given back only then and two leaders never act at once.
+	// Lease is given back only then. What lead has left running is its affair.
 	electionCtx, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 

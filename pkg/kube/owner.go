@@ -4,13 +4,16 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
+	"github.com/freehold-net/freehold/pkg/convert"
 )
 
 // VMOwner returns the request's owner reference to a virtual machine, or nil if
@@ -50,6 +53,36 @@ func Speaker(vmName string, requests []*v1alpha1.VirtualMachineNetworkConfig) *v
 			cmp.Compare(a.Name, b.Name),
 		)
 	})
+}
+
+// Cached reads objects of one kind from a cache.
+type Cached[T metav1.Object] interface {
+	Get(namespace, name string) (T, error)
+}
+
+// Live reads objects of one kind from the API server.
+type Live[T metav1.Object] interface {
+	Get(namespace, name string, options metav1.GetOptions) (T, error)
+}
+
+// Ended tells whether there is no object of the owner's name and UID any more,
+// which is all that frees an address. A cache that shows it is believed; one that
+// does not may be behind, so the API server is asked.
+func Ended[T metav1.Object](cache Cached[T], live Live[T], owner *v1alpha1.LeaseOwner) (bool, error) {
+	if object, err := cache.Get(owner.Namespace, owner.Name); err == nil && object.GetUID() == owner.UID {
+		return false, nil
+	}
+
+	object, err := live.Get(owner.Namespace, owner.Name, metav1.GetOptions{})
+
+	switch {
+	case apierrors.IsNotFound(err):
+		return true, nil
+	case err != nil:
+		return false, fmt.Errorf("get %s: %w", convert.OwnerName(owner), err)
+	default:
+		return object.GetUID() != owner.UID, nil
+	}
 }
 
 func groupOf(apiVersion string) string {

@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -73,11 +75,8 @@ func (l *Ledger) Held(uids ...types.UID) []*v1alpha1.IPLease {
 	defer l.mu.RUnlock()
 
 	var held []*v1alpha1.IPLease
-
 	for _, uid := range slices.Compact(uids) {
-		for key := range l.uids[uid] {
-			held = append(held, l.leases[key])
-		}
+		held = append(held, l.all(maps.Keys(l.uids[uid]))...)
 	}
 
 	return oldestFirst(held)
@@ -89,12 +88,17 @@ func (l *Ledger) OfOwner(owner OwnerKey) []*v1alpha1.IPLease {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 
-	held := make([]*v1alpha1.IPLease, 0, len(l.owners[owner]))
-	for key := range l.owners[owner] {
-		held = append(held, l.leases[key])
+	return oldestFirst(l.all(maps.Keys(l.owners[owner])))
+}
+
+// all returns the leases of the keys, in their order.
+func (l *Ledger) all(keys iter.Seq[Key]) []*v1alpha1.IPLease {
+	var leases []*v1alpha1.IPLease
+	for key := range keys {
+		leases = append(leases, l.leases[key])
 	}
 
-	return oldestFirst(held)
+	return leases
 }
 
 // OfPool returns the leases of the pool in the order of their addresses.
@@ -141,12 +145,7 @@ func (l *Ledger) OfMAC(pool Key, mac dhcp.MAC) []*v1alpha1.IPLease {
 		return nil
 	}
 
-	leases := make([]*v1alpha1.IPLease, 0, len(p.macs[mac]))
-	for _, key := range p.macs[mac] {
-		leases = append(leases, l.leases[key])
-	}
-
-	return oldestFirst(leases)
+	return oldestFirst(l.all(slices.Values(p.macs[mac])))
 }
 
 // Counts returns how the addresses of the pool's plan are divided. Addresses

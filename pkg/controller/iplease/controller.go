@@ -13,8 +13,6 @@ import (
 	"log/slog"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
@@ -33,22 +31,16 @@ type (
 		kube.LeaseWriter
 		EnqueueAfter(namespace, name string, pause time.Duration)
 	}
-	live[T any] interface {
-		Get(namespace, name string, options metav1.GetOptions) (T, error)
-	}
-	cached[T any] interface {
-		Get(namespace, name string) (T, error)
-	}
 )
 
 // Handler frees the leases of owners that have ended.
 type Handler struct {
 	leases       leases
-	pools        cached[*v1alpha1.IPPool]
-	requests     live[*v1alpha1.VirtualMachineNetworkConfig]
-	requestCache cached[*v1alpha1.VirtualMachineNetworkConfig]
-	vms          live[*kubevirtv1.VirtualMachine]
-	vmCache      cached[*kubevirtv1.VirtualMachine]
+	pools        kube.Cached[*v1alpha1.IPPool]
+	requests     kube.Live[*v1alpha1.VirtualMachineNetworkConfig]
+	requestCache kube.Cached[*v1alpha1.VirtualMachineNetworkConfig]
+	vms          kube.Live[*kubevirtv1.VirtualMachine]
+	vmCache      kube.Cached[*kubevirtv1.VirtualMachine]
 	ledger       *ledger.Ledger
 	events       *kube.Announcer
 	log          *slog.Logger
@@ -133,49 +125,17 @@ func (h *Handler) OnChange(key string, lease *v1alpha1.IPLease) (*v1alpha1.IPLea
 	return lease, nil
 }
 
-// ended tells whether the owner exists no more. A cache that shows it alive is
-// believed; one that does not may be behind, so the API server is asked.
+// ended tells whether the owner exists no more.
 func (h *Handler) ended(owner *v1alpha1.LeaseOwner) (bool, error) {
-	var uid types.UID
-
 	switch owner.Kind {
 	case v1alpha1.OwnerVirtualMachine:
-		if vm, err := h.vmCache.Get(owner.Namespace, owner.Name); err == nil && vm.UID == owner.UID {
-			return false, nil
-		}
-
-		vm, err := h.vms.Get(owner.Namespace, owner.Name, metav1.GetOptions{})
-		if err != nil {
-			return notFound(err)
-		}
-
-		uid = vm.UID
+		return kube.Ended(h.vmCache, h.vms, owner) //nolint:wrapcheck // says what it is
 	case v1alpha1.OwnerVMNetCfg:
-		if request, err := h.requestCache.Get(owner.Namespace, owner.Name); err == nil && request.UID == owner.UID {
-			return false, nil
-		}
-
-		request, err := h.requests.Get(owner.Namespace, owner.Name, metav1.GetOptions{})
-		if err != nil {
-			return notFound(err)
-		}
-
-		uid = request.UID
+		return kube.Ended(h.requestCache, h.requests, owner) //nolint:wrapcheck // as above
 	default:
 		// The schema knows no other kind; what a later version wrote is kept.
 		return false, nil
 	}
-
-	return uid != owner.UID, nil
-}
-
-// notFound tells an end from a failure to ask.
-func notFound(err error) (bool, error) {
-	if apierrors.IsNotFound(err) {
-		return true, nil
-	}
-
-	return false, err
 }
 
 // announce tells what became of the address: reserved is the reservation that

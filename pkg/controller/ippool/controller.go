@@ -281,7 +281,7 @@ func (h *Handler) nodeChanged(name string, node *corev1.Node) (*corev1.Node, err
 }
 
 func (h *Handler) enqueueAll() error {
-	pools, err := h.poolCache.List(metav1.NamespaceAll, everything())
+	pools, err := h.poolCache.List(metav1.NamespaceAll, labels.Everything())
 	if err != nil {
 		return fmt.Errorf("list IPPools: %w", err)
 	}

@@ -9,7 +9,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -18,12 +17,6 @@ import (
 	"github.com/freehold-net/freehold/pkg/kube"
 	"github.com/freehold-net/freehold/pkg/ledger"
 )
-
-func everything() labels.Selector { return labels.Everything() }
-
-func setCondition(conditions *[]metav1.Condition, condition metav1.Condition) {
-	meta.SetStatusCondition(conditions, condition)
-}
 
 func (h *Handler) observe(pool *v1alpha1.IPPool) (observation, error) {
 	key := ledger.Key{Namespace: pool.Namespace, Name: pool.Name}

@@ -8,6 +8,7 @@ import (
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -213,7 +214,7 @@ func conditions(seen observation, do decision) []metav1.Condition {
 
 	for _, condition := range []metav1.Condition{registered(seen), cacheReady(seen), agentReady(seen, do), stopped(seen)} {
 		condition.ObservedGeneration = seen.pool.Generation
-		setCondition(&kept, condition)
+		meta.SetStatusCondition(&kept, condition)
 	}
 
 	return kept

@@ -47,12 +47,6 @@ type (
 		kube.PoolFinder
 		Get(namespace, name string) (*v1alpha1.IPPool, error)
 	}
-	vms interface {
-		Get(namespace, name string, options metav1.GetOptions) (*kubevirtv1.VirtualMachine, error)
-	}
-	vmCache interface {
-		Get(namespace, name string) (*kubevirtv1.VirtualMachine, error)
-	}
 )
 
 // Handler allocates the addresses of requests.
@@ -61,8 +55,8 @@ type Handler struct {
 	cache    requestFinder
 	leases   leases
 	pools    pools
-	vms      vms
-	vmCache  vmCache
+	vms      kube.Live[*kubevirtv1.VirtualMachine]
+	vmCache  kube.Cached[*kubevirtv1.VirtualMachine]
 	ledger   *ledger.Ledger
 	events   *kube.Announcer
 	log      *slog.Logger

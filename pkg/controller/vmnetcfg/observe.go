@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -166,8 +165,7 @@ func (h *Handler) speaker(request *v1alpha1.VirtualMachineNetworkConfig) (string
 }
 
 // owner tells who the request's addresses are held for, and whether a virtual
-// machine that should own them has ended. An end is believed only from the API
-// server itself, because a cache may be behind.
+// machine that should own them has ended.
 func (h *Handler) owner(request *v1alpha1.VirtualMachineNetworkConfig) (owner v1alpha1.LeaseOwner, gone bool, err error) {
 	reference := kube.VMOwner(request)
 	if reference == nil {
@@ -180,21 +178,9 @@ func (h *Handler) owner(request *v1alpha1.VirtualMachineNetworkConfig) (owner v1
 		Kind: v1alpha1.OwnerVirtualMachine, Namespace: request.Namespace, Name: reference.Name, UID: reference.UID,
 	}
 
-	vm, err := h.vmCache.Get(owner.Namespace, owner.Name)
-	if err == nil && vm.UID == owner.UID {
-		return owner, false, nil
-	}
+	gone, err = kube.Ended(h.vmCache, h.vms, &owner)
 
-	vm, err = h.vms.Get(owner.Namespace, owner.Name, metav1.GetOptions{})
-
-	switch {
-	case apierrors.IsNotFound(err):
-		return owner, true, nil
-	case err != nil:
-		return owner, false, fmt.Errorf("get VirtualMachine %s/%s: %w", owner.Namespace, owner.Name, err)
-	default:
-		return owner, vm.UID != owner.UID, nil
-	}
+	return owner, gone, err //nolint:wrapcheck // says what it is
 }
 
 func (h *Handler) networkOf(lease *v1alpha1.IPLease) (string, error) {

@@ -21,12 +21,7 @@ func (k *Keeper) publish(ctx context.Context, bundle []byte) error {
 
 	err := publishTo(ctx, k, "MutatingWebhookConfiguration", client.MutatingWebhookConfigurations(), bundle,
 		func(configuration *admissionregistrationv1.MutatingWebhookConfiguration) []*[]byte {
-			var places []*[]byte
-			for i := range configuration.Webhooks {
-				places = append(places, &configuration.Webhooks[i].ClientConfig.CABundle)
-			}
-
-			return places
+			return bundlePlaces(configuration.Webhooks, func(w *admissionregistrationv1.MutatingWebhook) *[]byte { return &w.ClientConfig.CABundle })
 		})
 	if err != nil {
 		return err
@@ -34,18 +29,23 @@ func (k *Keeper) publish(ctx context.Context, bundle []byte) error {
 
 	err = publishTo(ctx, k, "ValidatingWebhookConfiguration", client.ValidatingWebhookConfigurations(), bundle,
 		func(configuration *admissionregistrationv1.ValidatingWebhookConfiguration) []*[]byte {
-			var places []*[]byte
-			for i := range configuration.Webhooks {
-				places = append(places, &configuration.Webhooks[i].ClientConfig.CABundle)
-			}
-
-			return places
+			return bundlePlaces(configuration.Webhooks, func(w *admissionregistrationv1.ValidatingWebhook) *[]byte { return &w.ClientConfig.CABundle })
 		})
 	if err != nil {
 		return err
 	}
 
 	return k.publishToAPIService(ctx, bundle)
+}
+
+// bundlePlaces are the places of the CA bundle in each webhook.
+func bundlePlaces[T any](webhooks []T, of func(*T) *[]byte) []*[]byte {
+	places := make([]*[]byte, len(webhooks))
+	for i := range webhooks {
+		places[i] = of(&webhooks[i])
+	}
+
+	return places
 }
 
 // publishToAPIService puts the bundle into the APIService, so that the Kubernetes
