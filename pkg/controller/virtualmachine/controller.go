@@ -11,42 +11,66 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
-	kubevirtctl "github.com/freehold-net/freehold/pkg/generated/controllers/kubevirt.io/v1"
-	networkctl "github.com/freehold-net/freehold/pkg/generated/controllers/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/kube"
 )
 
 // handlerName is in logs and metrics of the framework.
 const handlerName = "freehold-virtualmachine"
 
+// Topics of Events.
+const (
+	topicAnnotations = "annotations"
+	topicRequest     = "request"
+)
+
+// The parts of Wrangler's controllers, clients and caches that are used here.
+type (
+	vms interface {
+		EnqueueAfter(namespace, name string, pause time.Duration)
+	}
+	vmFinder interface {
+		GetByIndex(indexName, key string) ([]*kubevirtv1.VirtualMachine, error)
+	}
+	requests interface {
+		Create(request *v1alpha1.VirtualMachineNetworkConfig) (*v1alpha1.VirtualMachineNetworkConfig, error)
+		Update(request *v1alpha1.VirtualMachineNetworkConfig) (*v1alpha1.VirtualMachineNetworkConfig, error)
+		Delete(namespace, name string, options *metav1.DeleteOptions) error
+	}
+	requestCache interface {
+		kube.Cached[*v1alpha1.VirtualMachineNetworkConfig]
+		GetByIndex(indexName, key string) ([]*v1alpha1.VirtualMachineNetworkConfig, error)
+	}
+)
+
 // Handler keeps the requests of virtual machines.
 type Handler struct {
-	vms      kubevirtctl.VirtualMachineController
-	vmCache  kubevirtctl.VirtualMachineCache
-	vmis     kubevirtctl.VirtualMachineInstanceCache
-	requests networkctl.VirtualMachineNetworkConfigController
-	byVM     networkctl.VirtualMachineNetworkConfigCache
-	pools    networkctl.IPPoolCache
-	events   *kube.Announcer
+	vms          vms
+	vmCache      vmFinder
+	vmis         kube.Cached[*kubevirtv1.VirtualMachineInstance]
+	requests     requests
+	requestCache requestCache
+	pools        kube.PoolFinder
+	events       *kube.Announcer
 }
 
 // New returns the handler. It takes the caches that it needs, so it is called
 // before they are started.
 func New(clients *kube.Clients, events *kube.Announcer) *Handler {
 	return &Handler{
-		vms:      clients.VMs,
-		vmCache:  clients.VMs.Cache(),
-		vmis:     clients.VMIs.Cache(),
-		requests: clients.Requests,
-		byVM:     clients.Requests.Cache(),
-		pools:    clients.Pools.Cache(),
-		events:   events,
+		vms:          clients.VMs,
+		vmCache:      clients.VMs.Cache(),
+		vmis:         clients.VMIs.Cache(),
+		requests:     clients.Requests,
+		requestCache: clients.Requests.Cache(),
+		pools:        clients.Pools.Cache(),
+		events:       events,
 	}
 }
 
@@ -60,19 +84,24 @@ func (h *Handler) Register(ctx context.Context, clients *kube.Clients) {
 		return vmi, nil
 	})
 	clients.Requests.OnChange(ctx, handlerName, func(key string, request *v1alpha1.VirtualMachineNetworkConfig) (*v1alpha1.VirtualMachineNetworkConfig, error) {
-		if request == nil {
-			// Requests have their virtual machine's name unless a person chose
-			// another one.
-			h.enqueue(key)
-		} else {
-			h.enqueue(request.Namespace + "/" + request.Spec.VMName)
-		}
+		h.requestChanged(key, request)
 
 		return request, nil
 	})
 	clients.Pools.OnChange(ctx, handlerName, func(_ string, pool *v1alpha1.IPPool) (*v1alpha1.IPPool, error) {
 		return pool, h.enqueueNetwork(pool)
 	})
+}
+
+// requestChanged has the virtual machines looked at that a request concerns: the
+// one that it names, and the one that has its name and would have its request
+// there.
+func (h *Handler) requestChanged(key string, request *v1alpha1.VirtualMachineNetworkConfig) {
+	h.enqueue(key)
+
+	if request != nil && request.Spec.VMName != request.Name {
+		h.enqueue(request.Namespace + "/" + request.Spec.VMName)
+	}
 }
 
 // OnChange brings the request of one virtual machine up to date.
@@ -92,7 +121,14 @@ func (h *Handler) OnChange(key string, vm *kubevirtv1.VirtualMachine) (*kubevirt
 		return vm, fmt.Errorf("observe VirtualMachine %s: %w", key, err)
 	}
 
-	if err := h.act(plan(seen)); err != nil {
+	do := plan(seen)
+	h.events.Warn(vm, topicRequest, v1alpha1.ReasonRequestNameTaken, do.blocked)
+
+	if err := h.act(do); err != nil {
+		if apierrors.IsConflict(err) {
+			return vm, err
+		}
+
 		return vm, fmt.Errorf("keep request of VirtualMachine %s: %w", key, err)
 	}
 
@@ -110,14 +146,23 @@ func (h *Handler) observe(vm *kubevirtv1.VirtualMachine) (observation, error) {
 	}
 
 	nics, problems := kube.NICsOf(vm, vmi)
-	h.events.Warn(vm, "annotations", v1alpha1.ReasonAnnotationInvalid, strings.Join(problems, "; "))
+	h.events.Warn(vm, topicAnnotations, v1alpha1.ReasonAnnotationInvalid, strings.Join(problems, "; "))
 
-	requests, err := h.byVM.GetByIndex(kube.IndexRequestByVM, vm.Namespace+"/"+vm.Name)
+	requests, err := h.requestCache.GetByIndex(kube.IndexRequestByVM, vm.Namespace+"/"+vm.Name)
 	if err != nil {
 		return observation{}, fmt.Errorf("find requests: %w", err)
 	}
 
 	seen := observation{vm: vm, nics: nics, requests: requests}
+
+	present, err := h.requestCache.Get(vm.Namespace, vm.Name)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return observation{}, fmt.Errorf("get request: %w", err)
+	}
+
+	if err == nil && present.Spec.VMName != vm.Name {
+		seen.blocker = present
+	}
 
 	for _, n := range nics {
 		pool, err := kube.PoolOf(h.pools, n.Network)
@@ -183,7 +228,7 @@ func (h *Handler) enqueueNetwork(pool *v1alpha1.IPPool) error {
 	}
 
 	for _, vm := range vms {
-		requests, err := h.byVM.GetByIndex(kube.IndexRequestByVM, vm.Namespace+"/"+vm.Name)
+		requests, err := h.requestCache.GetByIndex(kube.IndexRequestByVM, vm.Namespace+"/"+vm.Name)
 		if err != nil {
 			return fmt.Errorf("find requests of VirtualMachine %s/%s: %w", vm.Namespace, vm.Name, err)
 		}

@@ -1,6 +1,7 @@
 package virtualmachine
 
 import (
+	"fmt"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -22,6 +23,9 @@ type observation struct {
 	managed bool
 	// requests are all requests that name the virtual machine.
 	requests []*v1alpha1.VirtualMachineNetworkConfig
+	// blocker is a request of the virtual machine's name that names another
+	// one; nil for none.
+	blocker *v1alpha1.VirtualMachineNetworkConfig
 }
 
 // decision is what to do about one virtual machine; at most one of create and
@@ -31,6 +35,8 @@ type decision struct {
 	update *v1alpha1.VirtualMachineNetworkConfig
 	// remove are requests of an earlier virtual machine of the same name.
 	remove []*v1alpha1.VirtualMachineNetworkConfig
+	// blocked says why the virtual machine has no request, or "".
+	blocked string
 }
 
 // plan decides what becomes of the virtual machine's request. It changes
@@ -59,6 +65,10 @@ func plan(seen observation) decision {
 	})
 
 	switch {
+	case current == nil && seen.managed && seen.blocker != nil:
+		result.blocked = fmt.Sprintf("VirtualMachineNetworkConfig %s/%s stands where the request of this virtual machine would be, "+
+			"but its spec.vmName is %q, so the NICs get no address; delete it, and if %s needs it, create it again under another name",
+			seen.blocker.Namespace, seen.blocker.Name, seen.blocker.Spec.VMName, seen.blocker.Spec.VMName)
 	case current == nil && !named && seen.managed:
 		result.create = newRequest(seen.vm, seen.nics)
 	case current != nil && current.DeletionTimestamp.IsZero():

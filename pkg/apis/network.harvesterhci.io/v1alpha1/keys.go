@@ -60,6 +60,7 @@ const (
 	ReasonAddressOutOfRange = "AddressOutOfRange"
 	ReasonPaused            = "Paused"
 	ReasonSuperseded        = "Superseded"
+	ReasonRequestNameTaken  = "RequestNameTaken"
 	ReasonRunning           = "Running"
 	ReasonInSync            = "InSync"
 	ReasonReleased          = "AddressReleased"
