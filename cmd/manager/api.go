@@ -3,14 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/rest"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/freehold-net/freehold/pkg/api"
 	"github.com/freehold-net/freehold/pkg/api/access"
@@ -18,6 +18,7 @@ import (
 	front "github.com/freehold-net/freehold/pkg/api/server"
 	"github.com/freehold-net/freehold/pkg/api/store"
 	"github.com/freehold-net/freehold/pkg/api/stream"
+	"github.com/freehold-net/freehold/pkg/api/wire"
 	"github.com/freehold-net/freehold/pkg/apis/network.harvesterhci.io/v1alpha1"
 	"github.com/freehold-net/freehold/pkg/httpserver"
 	"github.com/freehold-net/freehold/pkg/kube"
@@ -88,9 +89,10 @@ func (s *served) run(ctx context.Context) error {
 
 // fill begins to answer, once the caches are filled. Streams end with ctx.
 func (s *served) fill(ctx context.Context, admission webhook.Config) error {
-	made := api.New(api.Config{
+	made := api.New(api.Config{ //nolint:contextcheck // each call has a context of its own
 		Store: s.store, Authenticator: s.callers, Reviewer: s.callers,
-		Clock: time.Now, Logger: s.manager.log,
+		Observer: &wire.Agents{Pods: s.clients.Pods.Cache(), Namespace: s.manager.options.namespace},
+		Clock:    time.Now, Logger: s.manager.log,
 		About: api.About{
 			Version: version.Version, Replica: s.manager.options.identity, StartedAt: s.started, Leader: s.manager.leads.Load,
 		},
@@ -105,7 +107,7 @@ func (s *served) fill(ctx context.Context, admission webhook.Config) error {
 		return err //nolint:wrapcheck // says what it is
 	}
 
-	changes.Register(made)
+	changes.Register(made) //nolint:contextcheck // as above
 
 	hub := stream.New(stream.Config{
 		Feed: s.store, Object: made.Object, Namespaces: s.store.Namespaces,
@@ -116,7 +118,7 @@ func (s *served) fill(ctx context.Context, admission webhook.Config) error {
 	})
 	context.AfterFunc(ctx, hub.Close)
 
-	made.HandleStream("GET", "/v1/events", hub.Serve)
+	made.HandleStream(http.MethodGet, "/v1/events", hub.Serve) //nolint:contextcheck // as above
 	s.handler.Fill(made)
 
 	return nil

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -262,9 +263,7 @@ func (w way) open(ctx context.Context, t *testing.T, who caller, what call) *htt
 	}
 
 	for _, header := range []http.Header{who.header, what.header} {
-		for name, values := range header {
-			request.Header[name] = values
-		}
+		maps.Copy(request.Header, header)
 	}
 
 	if what.body != "" {

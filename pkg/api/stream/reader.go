@@ -35,7 +35,7 @@ func (r *reader) run(ctx context.Context) error {
 	r.out.WriteHeader(http.StatusOK)
 
 	if err := r.begin(known); err != nil {
-		return nil //nolint:nilerr // the reader has gone
+		return nil // the reader has gone
 	}
 
 	quiet := time.NewTimer(heartbeat)
@@ -53,7 +53,7 @@ func (r *reader) run(ctx context.Context) error {
 
 		sent, err := r.send(ctx, batch[:count])
 		if err != nil {
-			return nil //nolint:nilerr // the reader has gone, or is nobody any more
+			return nil // the reader has gone, or is nobody any more
 		}
 
 		if sent {

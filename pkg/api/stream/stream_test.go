@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -167,7 +168,7 @@ type listener struct {
 func (b *bench) listen(query string, header ...string) *listener {
 	b.t.Helper()
 
-	ctx, end := context.WithTimeout(b.t.Context(), 20*time.Second)
+	ctx, end := context.WithTimeout(b.t.Context(), time.Minute)
 	b.t.Cleanup(end)
 
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, b.server.URL+"/v1/events"+query, http.NoBody)
@@ -179,7 +180,7 @@ func (b *bench) listen(query string, header ...string) *listener {
 		request.Header.Set(header[i], header[i+1])
 	}
 
-	answer, err := b.client.Do(request)
+	answer, err := b.client.Do(request) //nolint:bodyclose // it is read to its end, or the context ends it
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -441,7 +442,12 @@ func TestSlowReaders(t *testing.T) {
 		c.Clock = func() time.Time { return time.Now().Add(-patience + 3*time.Second) }
 	})
 
-	raw, err := net.Dial("tcp", b.server.Listener.Addr().String())
+	// What the kernel takes in for the slow one is small, and stays so.
+	dialer := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
+		return raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10) })
+	}}
+
+	raw, err := dialer.Dial("tcp", b.server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
