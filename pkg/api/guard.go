@@ -7,9 +7,8 @@ import (
 	"net/http"
 	"runtime/debug"
 
-	v1 "github.com/freehold-net/freehold/pkg/api/v1"
-
 	"github.com/freehold-net/freehold/pkg/api/problem"
+	v1 "github.com/freehold-net/freehold/pkg/api/v1"
 )
 
 // guard lets known callers through and turns errors and panics of the handler
@@ -42,7 +41,7 @@ func (a *API) open(handler StreamHandler) http.Handler {
 
 		started := &firstByte{ResponseWriter: w}
 
-		err := a.safely(handler, started, &Call{Request: r, api: a})
+		err := a.safely(handler, started, &Call{Request: r, api: a}) //nolint:contextcheck // the call has the request's
 
 		switch {
 		case err == nil:

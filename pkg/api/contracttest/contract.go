@@ -15,12 +15,18 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/freehold-net/freehold/pkg/api/openapi"
 )
+
+// T is what of a *testing.T is needed.
+type T interface {
+	Helper()
+	Errorf(format string, arguments ...any)
+	Fatal(arguments ...any)
+}
 
 // documentURL is what the description is called while schemas are compiled.
 const documentURL = "https://freehold.invalid/openapi.json"
@@ -66,7 +72,7 @@ func Load() (*Contract, error) {
 
 // Do serves the request and fails the test unless the answer is as described.
 // The answer that is returned is not compressed.
-func (c *Contract) Do(t testing.TB, handler http.Handler, request *http.Request) *httptest.ResponseRecorder {
+func (c *Contract) Do(t T, handler http.Handler, request *http.Request) *httptest.ResponseRecorder {
 	t.Helper()
 
 	recorder := httptest.NewRecorder()

@@ -12,7 +12,7 @@ import (
 )
 
 //go:embed openapi.yaml
-var document []byte //nolint:gochecknoglobals // go:embed knows no other way
+var document []byte
 
 //nolint:gochecknoglobals // converted once
 var converted = sync.OnceValues(func() (json.RawMessage, error) {

@@ -23,7 +23,11 @@ const reverse = "reverse"
 // leaseEntry is a lease with what is searched and sorted by, read once. It is
 // made anew when anything that it is made of changes.
 type leaseEntry struct {
-	facts   view.LeaseFacts
+	facts view.LeaseFacts
+	// at is its place in the natural order. Namespace and address are here a
+	// second time, so that a search need not touch the lease itself.
+	at      Position
+	pool    string
 	address netip.Addr
 	ordinal string // the address as text that sorts as it does
 	state   v1.LeaseState
@@ -37,15 +41,11 @@ type leaseEntry struct {
 	owner string // "namespace/name", "" for none
 }
 
-func (l *leaseEntry) position() Position {
-	return Position{Address: l.address, Namespace: l.facts.Lease.Namespace, Name: l.facts.Lease.Name}
-}
-
-func (l *leaseEntry) pool() Key { return ledger.PoolOf(l.facts.Lease) }
+func (l *leaseEntry) position() Position { return l.at }
 
 // sorted returns the position in a list that is sorted by what.
 func (l *leaseEntry) sorted(what string) Position {
-	at := l.position()
+	at := l.at
 
 	switch what {
 	case reverse:
@@ -140,7 +140,8 @@ func (s *Store) requestOf(owner *v1alpha1.LeaseOwner) *v1alpha1.VirtualMachineNe
 // newLeaseEntry reads the lease, with mu held.
 func (s *Store) newLeaseEntry(lease *v1alpha1.IPLease) *leaseEntry {
 	facts := s.leaseFacts(lease)
-	entry := &leaseEntry{facts: facts, address: ledger.AddressOf(lease), state: view.LeaseState(facts)}
+	entry := &leaseEntry{facts: facts, pool: lease.Spec.PoolName, address: ledger.AddressOf(lease), state: view.LeaseState(facts)}
+	entry.at = Position{Address: entry.address, Namespace: lease.Namespace, Name: lease.Name}
 
 	raw := entry.address.As16()
 	entry.ordinal = hex.EncodeToString(raw[:])
@@ -160,7 +161,7 @@ func (s *Store) newLeaseEntry(lease *v1alpha1.IPLease) *leaseEntry {
 		}
 	}
 
-	if told := s.heard[entry.pool()].Hostnames[entry.address]; told != "" {
+	if told := s.heard[ledger.PoolOf(lease)].Hostnames[entry.address]; told != "" {
 		entry.hostname = strings.ToLower(told)
 	}
 

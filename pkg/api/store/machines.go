@@ -1,12 +1,11 @@
 package store
 
 import (
+	"encoding/json"
 	"hash/maphash"
 	"slices"
 	"strings"
 	"sync/atomic"
-
-	"encoding/json"
 
 	v1 "github.com/freehold-net/freehold/pkg/api/v1"
 	"github.com/freehold-net/freehold/pkg/api/view"

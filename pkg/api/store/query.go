@@ -147,23 +147,39 @@ func macDigits(text string) (string, bool) {
 
 // match tells whether the lease is wanted. What is cheap is asked first.
 func (m *matcher) match(entry *leaseEntry) bool {
-	lease, q := entry.facts.Lease, &m.query
+	return m.matchPlace(entry) && m.matchFields(entry) && (m.text == "" || m.matchText(entry))
+}
+
+// matchPlace looks at where the lease is.
+func (m *matcher) matchPlace(entry *leaseEntry) bool {
+	q := &m.query
 
 	switch {
-	case q.Visible != nil && !q.Visible[lease.Namespace],
-		q.Pool.Name != "" && (lease.Spec.PoolName != q.Pool.Name || lease.Namespace != q.Pool.Namespace),
-		len(q.States) > 0 && !slices.Contains(q.States, entry.state),
+	case q.Visible != nil && !q.Visible[entry.at.Namespace],
+		q.Pool.Name != "" && (entry.pool != q.Pool.Name || entry.at.Namespace != q.Pool.Namespace),
+		q.Namespace != "" && entry.at.Namespace != q.Namespace && !strings.HasPrefix(entry.owner, q.Namespace+"/"),
 		m.exact.IsValid() && entry.address != m.exact,
 		m.within.IsValid() && !m.within.Contains(entry.address),
-		m.begins != "" && !strings.HasPrefix(lease.Spec.Address, m.begins),
+		m.begins != "" && !strings.HasPrefix(entry.facts.Lease.Spec.Address, m.begins):
+		return false
+	default:
+		return true
+	}
+}
+
+// matchFields looks at what the lease says.
+func (m *matcher) matchFields(entry *leaseEntry) bool {
+	q := &m.query
+
+	switch {
+	case len(q.States) > 0 && !slices.Contains(q.States, entry.state),
 		m.digits != "" && !strings.Contains(entry.digits, m.digits),
 		q.VM != "" && !named(entry.owner, q.VM),
 		q.Network != "" && !named(entry.facts.Network, q.Network),
-		q.Hostname != "" && !strings.Contains(entry.hostname, q.Hostname),
-		q.Namespace != "" && lease.Namespace != q.Namespace && (lease.Spec.Owner == nil || lease.Spec.Owner.Namespace != q.Namespace):
+		q.Hostname != "" && !strings.Contains(entry.hostname, q.Hostname):
 		return false
 	default:
-		return m.text == "" || m.matchText(entry)
+		return true
 	}
 }
 

@@ -92,6 +92,13 @@ func (s *Store) Leases(query LeaseQuery, want Page) (Listed[v1.Lease], error) {
 
 	what, down := direction(want.Sort)
 	position := func(entry *leaseEntry) Position { return entry.sorted(what) }
+
+	if what == "" || what == "address" {
+		chosen, total, more := inOrder(sorted(s, &s.leases), m.match, (*leaseEntry).position, want.After, want.Limit)
+
+		return cut(chosen, total, more, position, leaseBody), nil
+	}
+
 	chosen, total, more := page(sorted(s, &s.leases), m.match, position, down, want.After, want.Limit)
 
 	return cut(chosen, total, more, position, leaseBody), nil

@@ -63,7 +63,7 @@ func (s *Store) Networks(query NetworkQuery, want Page) Listed[v1.Network] {
 			(text == "" || strings.Contains(network.Namespace+"/"+network.Name, text) ||
 				strings.Contains(strings.ToLower(kube.ClusterNetworkOf(network)), text))
 	}
-	chosen, total, more := page(entries, match, networkPosition, false, want.After, want.Limit)
+	chosen, total, more := inOrder(entries, match, networkPosition, want.After, want.Limit)
 
 	return cut(chosen, total, more, networkPosition, s.networkBody)
 }
@@ -170,7 +170,7 @@ func (s *Store) VMs(query VMQuery, want Page) Listed[v1.VM] {
 
 		return strings.Contains(known.text, text)
 	}
-	chosen, total, more := page(entries, match, (*machineEntry).position, false, want.After, want.Limit)
+	chosen, total, more := inOrder(entries, match, (*machineEntry).position, want.After, want.Limit)
 
 	return cut(chosen, total, more, (*machineEntry).position, func(entry *machineEntry) v1.VM { return view.VM(s.vmFacts(entry.key)) })
 }

@@ -85,29 +85,47 @@ func (t *table[E]) sort() {
 		return
 	}
 
+	byPosition := func(a, b E) int { return t.position(a).compare(t.position(b)) }
+
 	fresh := make([]E, 0, len(t.added))
 	for entry := range t.added {
 		fresh = append(fresh, entry)
 	}
 
-	slices.SortFunc(fresh, func(a, b E) int { return t.position(a).compare(t.position(b)) })
+	slices.SortFunc(fresh, byPosition)
 
-	merged := make([]E, 0, len(t.entries))
-
-	for _, entry := range t.sorted {
-		if _, gone := t.removed[entry]; gone {
-			continue
-		}
-
-		for len(fresh) > 0 && t.position(fresh[0]).compare(t.position(entry)) < 0 {
-			merged = append(merged, fresh[0])
-			fresh = fresh[1:]
-		}
-
-		merged = append(merged, entry)
+	gone := make([]E, 0, len(t.removed))
+	for entry := range t.removed {
+		gone = append(gone, entry)
 	}
 
-	t.sorted = append(merged, fresh...)
+	slices.SortFunc(gone, byPosition)
+
+	// What lies between two changes is copied without a look at it.
+	merged := make([]E, 0, len(t.entries))
+	rest := t.sorted
+
+	for len(fresh) > 0 || len(gone) > 0 {
+		removes := len(gone) > 0 && (len(fresh) == 0 || byPosition(gone[0], fresh[0]) <= 0)
+
+		next := fresh
+		if removes {
+			next = gone
+		}
+
+		at, _ := slices.BinarySearchFunc(rest, next[0], byPosition)
+		merged = append(merged, rest[:at]...)
+		rest = rest[at:]
+
+		if removes {
+			rest, gone = rest[1:], gone[1:]
+		} else {
+			merged, fresh = append(merged, fresh[0]), fresh[1:]
+		}
+	}
+
+	merged = append(merged, rest...)
+	t.sorted = merged
 	clear(t.added)
 	clear(t.removed)
 }
@@ -171,4 +189,32 @@ func page[E any](all []E, match func(E) bool, position func(E) Position, down bo
 	slices.SortFunc(chosen, byOrder)
 
 	return chosen[:min(len(chosen), limit)], total, behind > limit
+}
+
+// inOrder is page for a list that is in the order of the positions.
+func inOrder[E any](all []E, match func(E) bool, position func(E) Position, after *Position, limit int) (chosen []E, total int, more bool) {
+	begin := 0
+	if after != nil {
+		begin, _ = slices.BinarySearchFunc(all, *after, func(entry E, at Position) int {
+			return cmp.Or(position(entry).compare(at), -1) // behind it, not at it
+		})
+	}
+
+	for i, entry := range all {
+		if !match(entry) {
+			continue
+		}
+
+		total++
+
+		switch {
+		case i < begin:
+		case len(chosen) < limit:
+			chosen = append(chosen, entry)
+		default:
+			more = true
+		}
+	}
+
+	return chosen, total, more
 }

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	kubevirtv1 "kubevirt.io/api/core/v1"
@@ -54,13 +53,6 @@ func (w *world) pool(namespace, name, cidr string) *v1alpha1.IPPool {
 	w.Put(pool)
 
 	return pool
-}
-
-func (w *world) network(namespace, name string) *nadv1.NetworkAttachmentDefinition {
-	network := &nadv1.NetworkAttachmentDefinition{ObjectMeta: w.meta(namespace, name)}
-	w.Put(network)
-
-	return network
 }
 
 // vm is a machine with one NIC on each network, eth0 and so on.
@@ -110,7 +102,7 @@ func ownedBy(vm *kubevirtv1.VirtualMachine, nic string) *v1alpha1.LeaseOwner {
 func random(t *testing.T, seed uint64, pools, leases int) (*world, []*v1alpha1.IPLease) {
 	t.Helper()
 
-	dice := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test that can be repeated
+	dice := rand.New(rand.NewPCG(seed, 1))
 	w := newWorld()
 
 	var (

@@ -74,13 +74,17 @@ type List[T any] struct {
 	Gaps     []Gap  `json:"gaps,omitempty"`
 }
 
-// The lists of the API.
 type (
-	PoolList    = List[Pool]
-	LeaseList   = List[Lease]
+	// PoolList is a page of pools.
+	PoolList = List[Pool]
+	// LeaseList is a page of leases.
+	LeaseList = List[Lease]
+	// NetworkList is a page of networks.
 	NetworkList = List[Network]
-	AgentList   = List[Agent]
-	VMList      = List[VM]
+	// AgentList is a page of agents.
+	AgentList = List[Agent]
+	// VMList is a page of machines.
+	VMList = List[VM]
 )
 
 // About says who answers, who asks, and what the caller may do.

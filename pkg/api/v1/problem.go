@@ -2,7 +2,7 @@ package v1
 
 // Problem is the body of an error answer: problem details of RFC 9457, with the
 // fields that were wrong. It is an error itself; package problem makes them.
-type Problem struct {
+type Problem struct { //nolint:errname // it is called so by RFC 9457 and in the description
 	// Type is what kind of problem it is; "about:blank" when the status says it
 	// all (RFC 9457, 4.2.1).
 	Type string `json:"type,omitempty"`

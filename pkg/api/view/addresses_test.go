@@ -38,13 +38,13 @@ func naiveState(plan ipam.Plan, held map[netip.Addr]v1.AddressState, a netip.Add
 func TestAddressRuns(t *testing.T) {
 	t.Parallel()
 
-	dice := rand.New(rand.NewPCG(5, 6)) //nolint:gosec // a test that can be repeated
+	dice := rand.New(rand.NewPCG(5, 6))
 
 	for round := range 400 {
 		bits := 24 + dice.IntN(9) // down to a single address
 		prefix := netip.PrefixFrom(netip.MustParseAddr("10.0.0.0"), bits)
 		whole := ipam.RangeOf(prefix)
-		size := int(whole.Size()) //nolint:gosec // at most 256
+		size := int(whole.Size())
 		any4 := func() netip.Addr { return address(number(whole.First) + uint64(dice.IntN(size))) }
 		span := func() ipam.Range {
 			a, b := any4(), any4()

@@ -249,10 +249,7 @@ func heardStep(seen v1.Observed) v1.ExplanationStep {
 
 // split parts what the core says into what is wrong and what to do.
 func split(text string) (detail, remedy string) {
-	at := strings.Index(text, "; ")
-	if at < 0 {
-		return text, ""
-	}
+	detail, remedy, _ = strings.Cut(text, "; ")
 
-	return text[:at], text[at+len("; "):]
+	return detail, remedy
 }
