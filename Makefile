@@ -26,6 +26,10 @@ test: ## All tests that need no lab cluster, with the race detector
 test-unit: ## The fast tests only: no API server, no Helm
 	@scripts/test-unit
 
+.PHONY: bench-api
+bench-api: ## Measure the REST API at 65,536 leases in 200 pools
+	@scripts/bench-api
+
 .PHONY: e2e
 e2e: ## The end-to-end scenarios in the lab (root)
 	@scripts/e2e

@@ -67,9 +67,28 @@ func rules() []rule {
 			Why: "controllers meet in the API server, not in each other's code: what two of them need moves down",
 		},
 		{
-			From: []string{"pkg/convert", "pkg/kube", "pkg/metrics", "pkg/ledger", "pkg/version"}, Deep: true,
+			From: []string{"pkg/convert", "pkg/kube", "pkg/metrics", "pkg/ledger", "pkg/version", "pkg/netpool"}, Deep: true,
 			Bad: func(_, what string) bool { return shellOf(shells, what) != "" },
 			Why: "plumbing is below the shells and must not know them",
+		},
+		{
+			From: []string{"pkg/netpool", "pkg/api/view"},
+			Bad: func(_, what string) bool {
+				return impure(what) || strings.HasPrefix(what, "k8s.io/client-go") || what == module+"/pkg/ledger" || what == module+"/pkg/api/store"
+			},
+			Why: "what is decided and shown is a function of what it is given: no cache, client, clock, lock or context, so that all of it is tested by tables",
+		},
+		{
+			From: []string{"pkg/api/v1"}, Deep: true,
+			Bad: func(_, what string) bool { return !standard(what) },
+			Why: "the bodies of the REST API are what its clients would copy; they are plain values and bring nothing along",
+		},
+		{
+			From: []string{"pkg/api/store", "pkg/api/view", "pkg/api/problem"}, Deep: true,
+			Bad: func(_, what string) bool {
+				return what == module+"/pkg/api" || what == module+"/pkg/api/change" || what == module+"/pkg/api/stream" || what == module+"/pkg/api/server"
+			},
+			Why: "the index and the views are below the router: they know bodies and no calls",
 		},
 		{
 			From: []string{"pkg/apis", "crds"}, Deep: true,
@@ -293,6 +312,10 @@ func TestImportRulesCatch(t *testing.T) {
 		"testing in production":         {"pkg/agent": {"testing"}},
 		"types import us":               {"pkg/apis/x": {module + "/pkg/convert"}},
 		"library imports program":       {"pkg/convert": {module + "/cmd/manager"}},
+		"view imports a lock":           {"pkg/api/view": {"sync"}},
+		"view imports the index":        {"pkg/api/view": {module + "/pkg/api/store"}},
+		"index imports the router":      {"pkg/api/store": {module + "/pkg/api"}},
+		"bodies import Kubernetes":      {"pkg/api/v1": {"k8s.io/apimachinery/pkg/types"}},
 		"harvester's module":            {"cmd/manager": {"github.com/harvester/harvester/pkg/util"}},
 	}
 
