@@ -252,7 +252,10 @@ func (l *Ledger) link(lease *v1alpha1.IPLease) {
 	l.leases[key] = lease
 
 	if owner := lease.Spec.Owner; owner != nil {
-		add(l.uids, owner.UID, key)
+		if owner.UID != "" { // else it is reserved for whoever has the name
+			add(l.uids, owner.UID, key)
+		}
+
 		add(l.owners, OwnerKey{Kind: owner.Kind, Namespace: owner.Namespace, Name: owner.Name}, key)
 	}
 

@@ -322,6 +322,31 @@ func TestUnreadableLeases(t *testing.T) {
 	}
 }
 
+// TestReservationsAreHeldByNobody: one is found by the name of whom it is for,
+// and by who holds it only while somebody does.
+func TestReservationsAreHeldByNobody(t *testing.T) {
+	t.Parallel()
+
+	book, owner := ledger.New(), ledger.OwnerKey{Kind: v1alpha1.OwnerVirtualMachine, Namespace: "vms", Name: "vm"}
+	reserved, taken, back := lease(2, "a", 1), lease(2, "a", 2), lease(2, "a", 3)
+	reserved.Spec.Owner.UID, back.Spec.Owner.UID = "", ""
+
+	for _, step := range []struct {
+		news *v1alpha1.IPLease
+		held int
+	}{{reserved, 0}, {taken, 1}, {back, 0}} {
+		book.Put(step.news)
+
+		if got := len(book.Held("vm-uid")); got != step.held || len(book.Held("")) != 0 {
+			t.Errorf("version %s: %d are held by vm-uid and %d by nobody's UID", step.news.ResourceVersion, got, len(book.Held("")))
+		}
+
+		if len(book.OfOwner(owner)) != 1 || book.Counts(vlan, plan()).Used != 1 {
+			t.Errorf("version %s: it is not found by its name, or not counted", step.news.ResourceVersion)
+		}
+	}
+}
+
 // TestWorkersShareOnePool: many workers allocate and free at once; no two of
 // them are ever given one address, and every reader sees a whole ledger.
 func TestWorkersShareOnePool(t *testing.T) {

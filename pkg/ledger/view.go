@@ -69,7 +69,8 @@ func (l *Ledger) Get(key Key) *v1alpha1.IPLease {
 	return l.leases[key]
 }
 
-// Held returns the leases whose owner has one of the UIDs, oldest first.
+// Held returns the leases whose owner has one of the UIDs, oldest first. It
+// returns no reservations, whose owner has none.
 func (l *Ledger) Held(uids ...types.UID) []*v1alpha1.IPLease {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
