@@ -23,7 +23,8 @@ func keyOf(pool *v1alpha1.IPPool) ledger.Key {
 
 // judgeLeases refuses a plan that takes held addresses away from their holders.
 // For a new pool that is every lease under its name that the plan does not give
-// out: leases outlive a pool that was deleted by force.
+// out, because leases outlive a pool that was deleted by force; but not one that
+// a person keeps out of the range or excluded from it, as people may.
 func (w World) judgeLeases(pool, old *v1alpha1.IPPool, plan ipam.Plan, verdict *review.Verdict) {
 	var before ipam.Plan
 	if old != nil {
@@ -42,7 +43,8 @@ func (w World) judgeLeases(pool, old *v1alpha1.IPPool, plan ipam.Plan, verdict *
 	var strands []string
 
 	for _, strand := range ipam.Stranded(before, plan, held) {
-		holder := holderOf(w.Leases.Holder(keyOf(pool), strand.Addr))
+		lease := w.Leases.Holder(keyOf(pool), strand.Addr)
+		holder := holderOf(lease)
 
 		switch strand.Role {
 		case ipam.RoleServer:
@@ -50,6 +52,11 @@ func (w World) judgeLeases(pool, old *v1alpha1.IPPool, plan ipam.Plan, verdict *
 		case ipam.RoleRouter:
 			verdict.Refuse(occupied("router", "router", strand.Addr, holder))
 		default:
+			apart := strand.Role == ipam.RoleExcluded || strand.Role == ipam.RoleOutOfRange
+			if old == nil && apart && lease != nil && convert.ReservationOf(lease) != nil {
+				continue
+			}
+
 			strands = append(strands, fmt.Sprintf("%s of %s %s", strand.Addr, holder, strand.Reason))
 		}
 	}

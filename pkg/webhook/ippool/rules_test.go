@@ -206,6 +206,22 @@ func TestCreate(t *testing.T) {
 				"spec.ipv4Config.router", "spec.ipv4Config.serverIP", "spec.ipv4Config.dns[0]", "spec.networkName",
 			}},
 		},
+		"reservations beside the range and excluded from it": {
+			world: func(w *World) {
+				kept := lease("192.168.48.99", "c")
+				kept.Spec.Reservation = &v1alpha1.LeaseReservation{MACAddress: "52:54:00:00:00:99"}
+				w.Leases = holding(lease("192.168.48.10", ""), lease("192.168.48.90", ""), kept)
+			},
+			pool: pool(),
+		},
+		"reservations where none can be": {
+			world: func(w *World) { w.Leases = holding(lease("192.168.48.77", ""), lease("192.168.49.10", "")) },
+			pool:  pool(),
+			want: judgement{refused: []string{
+				"spec.ipv4Config.serverIP|192.168.48.77|IPLease default/net-48.192.168.48.77, which is reserved for nobody",
+				"spec.ipv4Config.pool|1 held address: 192.168.49.10 of IPLease|would be out of the network",
+			}},
+		},
 		"leases of an earlier pool of the name": {
 			world: func(w *World) {
 				w.Leases = holding(lease("192.168.48.77", "a"), lease("192.168.48.85", "b"), lease("192.168.48.99", "c"))
