@@ -2,8 +2,8 @@ package stage
 
 import (
 	"context"
+	"fmt"
 	"slices"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,15 +18,24 @@ import (
 // comes first waits for the part, or builds it itself.
 type ahead struct {
 	cache *build.Cache
-	// image is the product's, built once: there is no telling without the
-	// compiler whether one in the cache is that of the working tree.
-	image func() (product.Image, error)
+	image product.Image
+	built chan struct{} // closed when image is there
 }
 
-func newAhead(ctx context.Context, cache *build.Cache) *ahead {
-	return &ahead{cache: cache, image: sync.OnceValues(func() (product.Image, error) {
-		return product.Build(ctx, cache)
-	})}
+func newAhead(cache *build.Cache) *ahead {
+	return &ahead{cache: cache, built: make(chan struct{})}
+}
+
+// awaitImage waits for the product's image. Building it is left to compile:
+// begun as soon as somebody waits for it, it would take the processors from what
+// is needed first.
+func (a *ahead) awaitImage(ctx context.Context) (product.Image, error) {
+	select {
+	case <-a.built:
+		return a.image, nil
+	case <-ctx.Done():
+		return product.Image{}, fmt.Errorf("wait for Freehold's image: %w", context.Cause(ctx))
+	}
 }
 
 func (a *ahead) run(ctx context.Context) error {
@@ -51,12 +60,14 @@ func (a *ahead) compile(ctx context.Context) error {
 		func() error { _, err := a.cache.ControlPlane(ctx); return err },
 		func() error { return kubevirt.BuildPrograms(ctx, a.cache) },
 		func() error { _, err := a.cache.Helm(ctx); return err },
-		func() error { _, err := a.image(); return err },
+		func() (err error) { a.image, err = product.Build(ctx, a.cache); return err },
 	} {
 		if err := part(); err != nil {
 			return err
 		}
 	}
+
+	close(a.built)
 
 	return nil
 }

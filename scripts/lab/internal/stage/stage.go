@@ -39,7 +39,7 @@ type Stage struct {
 func Up(ctx context.Context, cache *build.Cache, stateDir string) (*Stage, error) {
 	s := &Stage{Cache: cache, stateDir: stateDir}
 	group, ctx := errgroup.WithContext(ctx)
-	a := newAhead(ctx, cache)
+	a := newAhead(cache)
 
 	group.Go(func() error { return a.run(ctx) })
 	group.Go(func() error { return s.run(ctx, a) })
@@ -60,7 +60,7 @@ func (s *Stage) run(ctx context.Context, a *ahead) error {
 		{"Harvester's part: kinds, cluster networks, node labels", s.playHarvester},
 		{"images on every node; KubeVirt's operator", func(ctx context.Context) error {
 			return both(ctx, s.installKubeVirt, func(ctx context.Context) (err error) {
-				if s.Image, err = a.image(); err != nil {
+				if s.Image, err = a.awaitImage(ctx); err != nil {
 					return err
 				}
 
