@@ -27,7 +27,7 @@ export function blockSize(addresses: number): number {
 // The first of these that a block has is what it stands for, so that nothing
 // that needs attention is averaged away.
 const loudest = ['conflict'];
-const quiet = ['outside'];
+const quiet = ['outside', 'server', 'router'];
 
 /** Cells of the runs, which are in order and without gaps. */
 export function cells<R extends Run>(runs: R[], size: number): Cell<R>[] {

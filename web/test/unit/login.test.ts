@@ -40,6 +40,7 @@ describe('what is pasted at the log-in', () => {
     ['one with a certificate beside the token', config('    client-certificate-data: QUJD\n    token: abc'), 'abc'],
     ['one with Windows line ends', config('    token: abc').replaceAll('\n', '\r\n'), 'abc'],
     ['one with a program in a block before', config('    note: |\n      two\n      lines\n    token: abc'), 'abc'],
+    ['one with an empty entry before', config('    note:\n    token: abc'), 'abc'],
     ['one with lists of texts', config('    args:\n    - a\n    -\n      - b\n    token: abc'), 'abc'],
     ['one with a single user and no context', 'users:\n- user:\n    token: abc\n  name: me\n', 'abc'],
     ['lists below their key', 'users:\n  - name: me\n    user:\n      token: abc\n', 'abc'],
