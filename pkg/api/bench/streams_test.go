@@ -226,10 +226,10 @@ func readAll(ctx context.Context, address string) (int64, error) {
 
 		var body struct {
 			Object struct {
-				Comment string `json:"comment"`
+				Name string `json:"name"`
 			} `json:"object"`
 		}
-		if err := json.Unmarshal([]byte(data), &body); err != nil || body.Object.Comment == "" {
+		if err := json.Unmarshal([]byte(data), &body); err != nil || body.Object.Name == "" {
 			return count, fmt.Errorf("event %q: %w", data, err)
 		}
 
@@ -237,4 +237,18 @@ func readAll(ctx context.Context, address string) (int64, error) {
 	}
 
 	return count, lines.Err()
+}
+
+// TestStreams measures the streams alone, and prints one line of JSON.
+func TestStreams(t *testing.T) {
+	if os.Getenv("FREEHOLD_BENCH_STREAMS_ONLY") != "1" {
+		t.Skip("measures for half a minute; is a part of TestSpeed")
+	}
+
+	line, err := json.Marshal(streams(t, newWorld(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	fmt.Println(string(line)) //nolint:forbidigo // the figures are what this is for
 }
