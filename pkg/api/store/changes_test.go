@@ -65,16 +65,25 @@ func TestFeed(t *testing.T) {
 
 	w.changed(vm)
 	w.Put(vm.DeepCopy())
-	expect("a machine that has told itself for the first time", "vm changed vms/web")
-	w.changed(vm)
-	w.Put(vm.DeepCopy())
 	expect("nothing that is shown")
+
+	renamed := vm.DeepCopy()
+	renamed.Spec.Template.Spec.Domain.Devices.Interfaces[0].MacAddress = "52:54:00:00:00:99"
+	w.changed(renamed)
+	w.Put(renamed)
+	expect("another MAC address", "vm changed vms/web")
 
 	lease := w.lease(pool, "10.0.0.5", ownedBy(vm, "eth0"), [6]byte{})
 	expect("a lease", "lease added ns/pool.10.0.0.5", "vm changed vms/web")
 
 	w.Put(lease)
 	expect("a resync")
+
+	noted := lease.DeepCopy()
+	noted.Annotations = map[string]string{v1alpha1.AnnotationComment: "a note"}
+	w.changed(noted)
+	w.Put(noted)
+	expect("a note", "lease changed ns/pool.10.0.0.5")
 
 	pod := &corev1.Pod{ObjectMeta: w.meta("freehold-system", "agent-1")}
 	pod.Labels = map[string]string{v1alpha1.LabelPoolNamespace: "ns", v1alpha1.LabelPoolName: "pool"}

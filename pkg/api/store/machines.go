@@ -160,6 +160,14 @@ func (s *Store) touchMachine(key Key) []Change {
 	return []Change{{Kind: v1.ChangeVM, Type: v1.ChangeChanged, Namespace: key.Namespace, Name: key.Name}}
 }
 
+// remember notes what the machine looks like before a change, so that only a
+// change that shows is told. It is called with mu held.
+func (s *Store) remember(key Key) {
+	if entry := s.machines.entries[key]; entry != nil && entry.told == 0 && s.feed.listened() {
+		entry.told = s.hash(view.VM(s.vmFacts(key)))
+	}
+}
+
 func (s *Store) hash(body v1.VM) uint64 {
 	text, err := json.Marshal(body)
 	if err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 
 	nadv1 "github.com/k8snetworkplumbingwg/network-attachment-definition-client/pkg/apis/k8s.cni.cncf.io/v1"
@@ -106,6 +107,7 @@ func (s *Store) applyLocked(object any, first, there bool) []Change {
 	case *kubevirtv1.VirtualMachine:
 		return s.applyVM(object, there)
 	case *kubevirtv1.VirtualMachineInstance:
+		s.remember(keyOf(object))
 		set(s.vmis, keyOf(object), object, there)
 
 		return s.touchMachine(keyOf(object))
@@ -173,7 +175,18 @@ func (s *Store) applyLease(lease *v1alpha1.IPLease, first, there bool) []Change 
 
 	changes := []Change{change(v1.ChangeLease, lease, had, there)}
 
+	// What a machine shows of its lease is in the lease's spec.
+	if old != nil && there && old.UID == lease.UID && reflect.DeepEqual(old.Spec, lease.Spec) {
+		return changes
+	}
+
 	for _, owner := range ownersOf(old, lease) {
+		// The ledger may have shown the lease before, so that the body is the
+		// same by now and nobody was told.
+		if entry := s.machines.entries[owner]; entry != nil {
+			entry.told = 0
+		}
+
 		changes = append(changes, s.touchMachine(owner)...)
 	}
 
@@ -252,6 +265,8 @@ func (s *Store) applyRequest(request *v1alpha1.VirtualMachineNetworkConfig, ther
 	key, machine := keyOf(request), Key{Namespace: request.Namespace, Name: request.Spec.VMName}
 	touched := []Key{machine}
 
+	s.remember(machine)
+
 	// vmName cannot be changed, but an object of the same name may be another.
 	if before := s.requests[key]; before != nil {
 		old := Key{Namespace: before.Namespace, Name: before.Spec.VMName}
@@ -282,6 +297,7 @@ func (s *Store) applyVM(vm *kubevirtv1.VirtualMachine, there bool) []Change {
 	key := keyOf(vm)
 	before := s.vms[key]
 
+	s.remember(key)
 	set(s.vms, key, vm, there)
 
 	changes := s.touchMachine(key)
