@@ -8,9 +8,10 @@ export interface Message {
 /**
  * Reads a stream of server-sent events (HTML standard, 9.2.6) from pieces of
  * text that may be cut anywhere. EventSource does the same but cannot send a
- * token.
+ * token. The id is the last that was told, also by an event without data, which is
+ * no message.
  */
-export function eventReader(): (piece: string) => Message[] {
+export function eventReader(): { read(piece: string): Message[]; id(): string } {
   let rest = '';
   let id = '';
   let event = '';
@@ -32,7 +33,7 @@ export function eventReader(): (piece: string) => Message[] {
     else if (field === 'data') data.push(value);
   };
 
-  return (piece) => {
+  const read = (piece: string) => {
     const done: Message[] = [];
     const lines = (rest + piece).split(/\r\n|\n|\r(?!$)/);
     rest = lines.pop()!;
@@ -40,4 +41,6 @@ export function eventReader(): (piece: string) => Message[] {
 
     return done;
   };
+
+  return { read, id: () => id };
 }

@@ -89,7 +89,8 @@ export class EventStream {
         if (done) return;
         clearTimeout(alarm);
         alarm = setTimeout(end, silence);
-        for (const message of feed(value)) this.take(message.id, message.event, message.data);
+        for (const message of feed.read(value)) this.take(message.event, message.data);
+        this.last = feed.id() || this.last;
       }
     } finally {
       clearTimeout(alarm);
@@ -105,8 +106,7 @@ export class EventStream {
     this.become('live');
   }
 
-  private take(id: string, event: string, data: string): void {
-    if (id) this.last = id;
+  private take(event: string, data: string): void {
     if (event === 'reset') {
       this.tell((watcher) => watcher.reset());
 

@@ -127,7 +127,7 @@ describe('server-sent events', () => {
   const read = (pieces: string[]) => {
     const feed = eventReader();
 
-    return pieces.flatMap((piece) => feed(piece));
+    return pieces.flatMap((piece) => feed.read(piece));
   };
   const whole: Message[] = [
     { id: '7', event: 'change', data: '{"a":1}' },
@@ -137,6 +137,11 @@ describe('server-sent events', () => {
   ];
 
   it('are read', () => expect(read([text])).toEqual(whole));
+  it('have an id without a message, too', () => {
+    const feed = eventReader();
+    expect(feed.read('retry: 2000\nid: a.1\n\n')).toEqual([]);
+    expect(feed.id()).toBe('a.1');
+  });
   it('are the same wherever the pieces are cut', () => {
     for (let at = 0; at <= text.length; at++) expect(read([text.slice(0, at), text.slice(at)])).toEqual(whole);
     expect(read([...text])).toEqual(whole);
