@@ -136,7 +136,7 @@ func TestReservingAndReleasing(t *testing.T) {
 		{422, `{"mac":"nonsense"}`, []string{"mac", "nonsense", "six bytes"}},
 		{422, `{"vm":{"name":"No Name"}}`, []string{"vm.name", "No Name"}},
 		{422, `{"comment":"` + strings.Repeat("x", 257) + `"}`, []string{"comment", "257", "256"}},
-		{400, `{"adress":"10.1.0.11"}`, []string{"adress"}},
+		{400, `{"addresses":"10.1.0.11"}`, []string{"addresses"}},
 		{400, `{"address":11}`, []string{"address"}},
 		{400, `{`, []string{"body"}},
 		{409, `{"address":"10.1.0.13"}`, []string{"10.1.0.13", "web", "release it first"}},
@@ -353,7 +353,7 @@ func TestEventsComeAsTheyHappen(t *testing.T) {
 	d := newDesk(t, "events")
 	d.pool("blue", "10.1.0.0/24", "10.1.0.10", "10.1.0.20")
 
-	for name, in := range map[string]way{"direct": d.in, "aggregated": d.server.aggregated(t, d.in.contract)} {
+	for name, in := range map[string]way{"direct": d.in, "aggregated": d.aggregated(t, d.in.contract)} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
@@ -361,7 +361,7 @@ func TestEventsComeAsTheyHappen(t *testing.T) {
 			var response *http.Response
 
 			d.eventually(t, "a stream begins", func() string {
-				response = in.open(ctx, t, d.who, call{method: "GET", path: "/v1/events?kind=lease&namespace=" + d.namespace + "&watch=true"})
+				response = in.open(ctx, t, d.who, call{method: "GET", path: "/v1/events?kind=lease&namespace=" + d.namespace + "&watch=true"}) //nolint:bodyclose // closed below, or when it is refused
 				if response.StatusCode != http.StatusOK {
 					response.Body.Close()
 

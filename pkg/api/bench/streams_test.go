@@ -196,7 +196,7 @@ func TestStreamReaders(t *testing.T) {
 	}
 
 	group.Wait()
-	fmt.Printf("events read: %d\n", events.Load()) //nolint:forbidigo // for the process that started this one
+	fmt.Printf("events read: %d\n", events.Load()) // for the process that started this one
 }
 
 // readAll reads a stream to its end, and counts the events of which it can read
@@ -250,5 +250,5 @@ func TestStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	fmt.Println(string(line)) //nolint:forbidigo // the figures are what this is for
+	fmt.Println(string(line)) // the figures are what this is for
 }

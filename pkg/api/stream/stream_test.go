@@ -444,7 +444,7 @@ func TestSlowReaders(t *testing.T) {
 
 	// What the kernel takes in for the slow one is small, and stays so.
 	dialer := net.Dialer{Control: func(_, _ string, raw syscall.RawConn) error {
-		return raw.Control(func(fd uintptr) { syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10) })
+		return raw.Control(func(fd uintptr) { _ = syscall.SetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_RCVBUF, 16<<10) })
 	}}
 
 	raw, err := dialer.Dial("tcp", b.server.Listener.Addr().String())
