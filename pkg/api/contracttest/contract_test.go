@@ -32,10 +32,14 @@ func TestCheckCatches(t *testing.T) {
 		{"missing header", "GET", "/v1/networks", 200, "application/json", "", list, "header ETag"},
 		{"missing field", "GET", "/v1/networks", 200, "application/json", "x", `{"items":[]}`, "total"},
 		{"null for a list", "GET", "/v1/networks", 200, "application/json", "x", `{"items":null,"total":0}`, "null"},
-		{"no word of the list", "GET", "/v1/vms", 200, "application/json", "x",
-			`{"items":[{"namespace":"a","name":"b","state":"Lost","message":"","nics":[]}],"total":1}`, "state"},
-		{"no time", "GET", "/v1/about", 200, "application/json", "",
-			`{"version":"1","replica":"a","startedAt":"yesterday","user":{"name":"x"},"allowed":{}}`, "date-time"},
+		{
+			"no word of the list", "GET", "/v1/vms", 200, "application/json", "x",
+			`{"items":[{"namespace":"a","name":"b","state":"Lost","message":"","nics":[]}],"total":1}`, "state",
+		},
+		{
+			"no time", "GET", "/v1/about", 200, "application/json", "",
+			`{"version":"1","replica":"a","startedAt":"yesterday","user":{"name":"x"},"allowed":{}}`, "date-time",
+		},
 		{"a body of its own", "GET", "/v1/networks", 304, "application/json", "x", list, "not described"},
 	}
 

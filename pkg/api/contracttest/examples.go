@@ -70,7 +70,7 @@ func Run(ctx context.Context, examples []Example, environment ...string) []error
 	)
 
 	for _, example := range examples {
-		command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", prelude+example.Script)
+		command := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", prelude+example.Script) //nolint:gosec // that is what it is for
 		command.Env = append(os.Environ(), environment...)
 
 		var complaints bytes.Buffer
@@ -78,8 +78,12 @@ func Run(ctx context.Context, examples []Example, environment ...string) []error
 		command.Stderr = &complaints
 
 		output, err := command.Output()
-		if got := strings.TrimSuffix(string(output), "\n"); err != nil || got != example.Output {
-			errs = append(errs, fmt.Errorf("line %d: %v\nprinted:\n%s\nthe page says:\n%s", example.Line, err, got+"\n"+complaints.String(), example.Output))
+		if err != nil {
+			errs = append(errs, fmt.Errorf("line %d: %w\n%s", example.Line, err, complaints.String()))
+		}
+
+		if got := strings.TrimSuffix(string(output), "\n"); got != example.Output {
+			errs = append(errs, fmt.Errorf("line %d prints:\n%s\nthe page says:\n%s", example.Line, got, example.Output))
 		}
 
 		// What the first example defines, the others use.

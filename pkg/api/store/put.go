@@ -160,13 +160,13 @@ func (s *Store) applyLease(lease *v1alpha1.IPLease, first, there bool) []Change 
 		before, had = s.leases.drop(key)
 	}
 
-	if !had && !there || had && there && before.facts.Lease.ResourceVersion == lease.ResourceVersion && lease.ResourceVersion != "" {
-		return nil // a resync
-	}
-
 	var old *v1alpha1.IPLease
 	if had {
 		old = before.facts.Lease
+	}
+
+	if !had && !there || there && sameVersion(old, lease) {
+		return nil // a resync
 	}
 
 	if !first {
@@ -191,6 +191,10 @@ func (s *Store) applyLease(lease *v1alpha1.IPLease, first, there bool) []Change 
 	}
 
 	return changes
+}
+
+func sameVersion(old, lease *v1alpha1.IPLease) bool {
+	return old != nil && old.ResourceVersion == lease.ResourceVersion && lease.ResourceVersion != ""
 }
 
 // ownersOf returns the machines that the lease is or was of.
