@@ -18,16 +18,28 @@ import (
 const contentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
-// The types are told here because those of the machine are not the same
-// everywhere, and browsers refuse scripts of another type.
-var contentTypes = map[string]string{
-	".css":   "text/css; charset=utf-8",
-	".html":  "text/html; charset=utf-8",
-	".js":    "text/javascript; charset=utf-8",
-	".json":  "application/json",
-	".svg":   "image/svg+xml",
-	".txt":   "text/plain; charset=utf-8",
-	".woff2": "font/woff2",
+// contentType returns the type of a file, or nothing when it knows none. The
+// types are told here because those of the machine are not the same everywhere,
+// and browsers refuse scripts of another type.
+func contentType(name string) string {
+	switch path.Ext(name) {
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".html":
+		return "text/html; charset=utf-8"
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".json":
+		return "application/json"
+	case ".svg":
+		return "image/svg+xml"
+	case ".txt":
+		return "text/plain; charset=utf-8"
+	case ".woff2":
+		return "font/woff2"
+	default:
+		return ""
+	}
 }
 
 // asset is a file that is ready to be sent.
@@ -76,14 +88,14 @@ func newHandler(files fs.FS) (http.Handler, error) {
 }
 
 func newAsset(name string, content []byte) (*asset, error) {
-	contentType, known := contentTypes[path.Ext(name)]
-	if !known {
-		return nil, fmt.Errorf("%s: no content type is known for %q; add it to contentTypes", name, path.Ext(name))
+	kind := contentType(name)
+	if kind == "" {
+		return nil, fmt.Errorf("%s: no content type is known for %q; add it to contentType", name, path.Ext(name))
 	}
 
 	sum := sha256.Sum256(content)
 	made := &asset{
-		contentType:  contentType,
+		contentType:  kind,
 		cacheControl: "no-cache",
 		etag:         hex.EncodeToString(sum[:8]),
 		plain:        content,

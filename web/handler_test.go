@@ -13,7 +13,14 @@ import (
 	"github.com/freehold-net/freehold/web"
 )
 
-func ask(t *testing.T, method, target string, header ...string) *http.Response {
+// answer is what the page's server said.
+type answer struct {
+	code   int
+	header http.Header
+	body   string
+}
+
+func ask(t *testing.T, method, target string, header ...string) answer {
 	t.Helper()
 
 	page, err := web.Handler()
@@ -29,33 +36,22 @@ func ask(t *testing.T, method, target string, header ...string) *http.Response {
 	recorder := httptest.NewRecorder()
 	page.ServeHTTP(recorder, request)
 
-	return recorder.Result()
-}
-
-func body(t *testing.T, answer *http.Response) string {
-	t.Helper()
-
-	content, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	return string(content)
+	return answer{code: recorder.Code, header: recorder.Header(), body: recorder.Body.String()}
 }
 
 func TestThePageIsServedAtItsRoot(t *testing.T) {
-	answer := ask(t, http.MethodGet, "/")
+	got := ask(t, http.MethodGet, "/")
 
-	if answer.StatusCode != http.StatusOK || !strings.Contains(body(t, answer), "<title>Freehold</title>") {
-		t.Fatalf("got %s", answer.Status)
+	if got.code != http.StatusOK || !strings.Contains(got.body, "<title>Freehold</title>") {
+		t.Fatalf("got %d", got.code)
 	}
 
-	if got := answer.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
-		t.Errorf("Content-Type is %q", got)
+	if value := got.header.Get("Content-Type"); value != "text/html; charset=utf-8" {
+		t.Errorf("Content-Type is %q", value)
 	}
 
-	if got := answer.Header.Get("Cache-Control"); got != "no-cache" {
-		t.Errorf("Cache-Control is %q: a new build would not be seen", got)
+	if value := got.header.Get("Cache-Control"); value != "no-cache" {
+		t.Errorf("Cache-Control is %q: a new build would not be seen", value)
 	}
 }
 
@@ -85,22 +81,22 @@ func TestEveryFileHasTheHeadersThatBrowsersNeed(t *testing.T) {
 			return err
 		}
 
-		answer := ask(t, http.MethodGet, "/"+name)
-		if want := types[name[strings.LastIndex(name, ".")+1:]]; !strings.HasPrefix(answer.Header.Get("Content-Type"), want) {
-			t.Errorf("%s: Content-Type is %q, not %q", name, answer.Header.Get("Content-Type"), want)
+		got := ask(t, http.MethodGet, "/"+name)
+		if want := types[name[strings.LastIndex(name, ".")+1:]]; !strings.HasPrefix(got.header.Get("Content-Type"), want) {
+			t.Errorf("%s: Content-Type is %q, not %q", name, got.header.Get("Content-Type"), want)
 		}
 
-		if answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+		if got.header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: the type may be guessed", name)
 		}
 
-		if immutable := strings.Contains(answer.Header.Get("Cache-Control"), "immutable"); immutable != strings.HasPrefix(name, "assets/") {
-			t.Errorf("%s: Cache-Control is %q", name, answer.Header.Get("Cache-Control"))
+		if immutable := strings.Contains(got.header.Get("Cache-Control"), "immutable"); immutable != strings.HasPrefix(name, "assets/") {
+			t.Errorf("%s: Cache-Control is %q", name, got.header.Get("Cache-Control"))
 		}
 
-		again := ask(t, http.MethodGet, "/"+name, "If-None-Match", "W/"+answer.Header.Get("ETag"))
-		if again.StatusCode != http.StatusNotModified || body(t, again) != "" {
-			t.Errorf("%s: sent again although the tag is the same: %s", name, again.Status)
+		again := ask(t, http.MethodGet, "/"+name, "If-None-Match", "W/"+got.header.Get("ETag"))
+		if again.code != http.StatusNotModified || again.body != "" {
+			t.Errorf("%s: sent again although the tag is the same: %d", name, again.code)
 		}
 
 		return nil
@@ -111,7 +107,7 @@ func TestEveryFileHasTheHeadersThatBrowsersNeed(t *testing.T) {
 }
 
 func TestThePolicyAllowsNothingForeign(t *testing.T) {
-	policy := ask(t, http.MethodGet, "/").Header.Get("Content-Security-Policy")
+	policy := ask(t, http.MethodGet, "/").header.Get("Content-Security-Policy")
 
 	for _, want := range []string{"default-src 'none'", "script-src 'self'", "connect-src 'self'", "frame-ancestors 'self'", "base-uri 'none'"} {
 		if !strings.Contains(policy, want) {
@@ -128,15 +124,15 @@ func TestAReaderThatTakesGzipGetsTheSameContent(t *testing.T) {
 	plain := ask(t, http.MethodGet, "/")
 	short := ask(t, http.MethodGet, "/", "Accept-Encoding", "br, gzip;q=0.8")
 
-	if short.Header.Get("Content-Encoding") != "gzip" {
+	if short.header.Get("Content-Encoding") != "gzip" {
 		t.Skip("the page is too short to become shorter")
 	}
 
-	if short.Header.Get("ETag") == plain.Header.Get("ETag") {
+	if short.header.Get("ETag") == plain.header.Get("ETag") {
 		t.Error("two contents have one tag")
 	}
 
-	reader, err := gzip.NewReader(short.Body)
+	reader, err := gzip.NewReader(strings.NewReader(short.body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,12 +142,12 @@ func TestAReaderThatTakesGzipGetsTheSameContent(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if string(content) != body(t, plain) {
+	if string(content) != plain.body {
 		t.Error("the contents differ")
 	}
 
 	for _, refused := range []string{"", "br", "gzip;q=0", "gzip; q=0.0"} {
-		if ask(t, http.MethodGet, "/", "Accept-Encoding", refused).Header.Get("Content-Encoding") != "" {
+		if ask(t, http.MethodGet, "/", "Accept-Encoding", refused).header.Get("Content-Encoding") != "" {
 			t.Errorf("Accept-Encoding %q: gzip all the same", refused)
 		}
 	}
@@ -170,18 +166,18 @@ func TestWhatIsNotServed(t *testing.T) {
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
-			if answer := ask(t, test.method, test.target); answer.StatusCode != test.want {
-				t.Errorf("got %s", answer.Status)
+			if got := ask(t, test.method, test.target); got.code != test.want {
+				t.Errorf("got %d", got.code)
 			}
 		})
 	}
 }
 
 func TestHeadTellsTheLengthAndSendsNothing(t *testing.T) {
-	answer := ask(t, http.MethodHead, "/")
+	got := ask(t, http.MethodHead, "/")
 
-	if answer.StatusCode != http.StatusOK || answer.Header.Get("Content-Length") == "" || body(t, answer) != "" {
-		t.Errorf("got %s, length %q", answer.Status, answer.Header.Get("Content-Length"))
+	if got.code != http.StatusOK || got.header.Get("Content-Length") == "" || got.body != "" {
+		t.Errorf("got %d, length %q", got.code, got.header.Get("Content-Length"))
 	}
 }
 
@@ -197,7 +193,7 @@ func TestAnAddressWithoutTheLastSlashIsMended(t *testing.T) {
 	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/apis/x/v1/ui?a=b", http.NoBody)
 	http.StripPrefix("/apis/x/v1/ui", page).ServeHTTP(recorder, request)
 
-	if got := recorder.Result().Header.Get("Location"); recorder.Code != http.StatusTemporaryRedirect || got != "./ui/" {
+	if got := recorder.Header().Get("Location"); recorder.Code != http.StatusTemporaryRedirect || got != "./ui/" {
 		t.Errorf("got %d to %q", recorder.Code, got)
 	}
 }
