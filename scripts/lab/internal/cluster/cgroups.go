@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 const cgroupMount = "/sys/fs/cgroup"
@@ -65,9 +67,21 @@ func handDown(group string) {
 	}
 }
 
+// containerCgroups is where containerd puts the control groups of containers:
+// the kubelet names no parent without cgroupsPerQOS.
+const containerCgroups = "/k8s.io"
+
 // removeCgroups removes a control group and all below it. Their processes have
 // to be gone.
-func removeCgroups(path string) error {
+func removeCgroups(path string) error { return removeGroups(path) }
+
+// removeContainerCgroups removes the control groups of containers that have
+// ended. Those of another containerd's that run stay.
+func removeContainerCgroups() error { return removeGroups(containerCgroups, unix.EBUSY) }
+
+// removeGroups removes a control group and all below it, but for those that
+// fail in the way given.
+func removeGroups(path string, but ...error) error {
 	dirs, err := hierarchies()
 	if err != nil {
 		return err
@@ -86,7 +100,8 @@ func removeCgroups(path string) error {
 		})
 		errs = append(errs, err)
 		for _, g := range slices.Backward(groups) { // children first
-			if err := os.Remove(g); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			err := os.Remove(g)
+			if err != nil && !slices.ContainsFunc(append(but, fs.ErrNotExist), func(e error) bool { return errors.Is(err, e) }) {
 				errs = append(errs, fmt.Errorf("remove control group: %w", err))
 			}
 		}

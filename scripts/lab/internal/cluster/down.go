@@ -48,7 +48,7 @@ func down(ctx context.Context, stateDir string) error {
 	for _, path := range pids { // the kernel takes the rest of the namespaces along
 		errs = append(errs, kill(ctx, path))
 	}
-	errs = append(errs, removeLinks(), unmountBelow(stateDir), removeCgroups(cgroupRoot), restoreLimits(stateDir))
+	errs = append(errs, removeLinks(), unmountBelow(stateDir), removeCgroups(cgroupRoot), removeContainerCgroups(), restoreLimits(stateDir))
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
