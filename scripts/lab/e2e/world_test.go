@@ -158,19 +158,24 @@ func (w *world) until(limit time.Duration, what string, done func() (ok bool, st
 	}))
 }
 
-// kubectl runs the real kubectl in the scenario's namespace, with stdin, and
-// returns what it printed; the error has what it complained about.
-func (w *world) kubectl(stdin string, args ...string) (string, error) {
+// kubectlPath is where the real kubectl is, or empty.
+func kubectlPath() string {
 	program := ""
 
-	for _, dir := range w.Cluster.BinDirs() {
+	for _, dir := range lab.Cluster.BinDirs() {
 		candidate := filepath.Join(dir, "kubectl")
 		if _, err := os.Stat(candidate); err == nil {
 			program = candidate
 		}
 	}
 
-	cmd := exec.CommandContext(w.ctx, program, append([]string{"--kubeconfig", w.Cluster.Kubeconfig(), "--namespace", w.namespace}, args...)...)
+	return program
+}
+
+// kubectl runs the real kubectl in the scenario's namespace, with stdin, and
+// returns what it printed; the error has what it complained about.
+func (w *world) kubectl(stdin string, args ...string) (string, error) {
+	cmd := exec.CommandContext(w.ctx, kubectlPath(), append([]string{"--kubeconfig", w.Cluster.Kubeconfig(), "--namespace", w.namespace}, args...)...)
 
 	var out, complaint bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &complaint
