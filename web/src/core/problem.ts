@@ -36,12 +36,12 @@ const titles: Record<number, string> = {
 
 /** The problem of an answer. Its text may be anything: proxies answer, too. */
 export function problemFrom(status: number, text: string): Problem {
-  const title = titles[status] ?? `The server answered ${status}`;
+  const plain = titles[status] ?? `The server answered ${status}`;
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
-    return new Problem(status, title, text.trim().startsWith('<') ? '' : text.trim().slice(0, 300));
+    return new Problem(status, plain, text.trim().startsWith('<') ? '' : text.trim().slice(0, 300));
   }
 
   const told = (typeof parsed === 'object' && parsed !== null ? parsed : {}) as Record<string, unknown>;
@@ -49,7 +49,8 @@ export function problemFrom(status: number, text: string): Problem {
 
   return new Problem(
     status,
-    words('title') || title,
+    // The title of a problem of no type of its own is only the status in words.
+    (words('type') !== 'about:blank' && words('title')) || plain,
     // Kubernetes' own refusals have a message instead.
     words('detail') || words('message'),
     Array.isArray(told['errors']) ? (told['errors'] as ProblemEntry[]) : [],

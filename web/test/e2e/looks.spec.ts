@@ -11,7 +11,7 @@ for (const scheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme: scheme });
       await page.setViewportSize({ width, height: 860 });
       await page.goto('./');
-      await page.getByLabel('Token or kubeconfig').waitFor();
+      await page.locator('#vmdhcp-token, #vmdhcp-main').waitFor();
       await accessible(page);
       await fits(page);
       await login(page);

@@ -150,6 +150,7 @@ describe('server-sent events', () => {
 
 describe('problems', () => {
   it('are told in the words of the API', () => {
+    expect(problemFrom(422, '{"type":"about:blank","title":"Unprocessable Entity"}').title).toBe('This is refused');
     const problem = problemFrom(422, JSON.stringify({ title: 'Refused', detail: 'no', errors: [{ field: 'mac', detail: 'is none' }] }));
     expect([problem.status, problem.title, problem.detail, problem.errors.length, problem.passing]).toEqual([422, 'Refused', 'no', 1, false]);
   });
