@@ -46,7 +46,10 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.asked = append(r.asked, request.Method)
 
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(web())
+
+	if err := json.NewEncoder(w).Encode(web()); err != nil {
+		panic(err)
+	}
 }
 
 // may is who calls and what they may do, a stand-in for Kubernetes.
