@@ -17,6 +17,7 @@ import (
 	"github.com/freehold-net/freehold/scripts/lab/internal/guest"
 	"github.com/freehold-net/freehold/scripts/lab/internal/harvester"
 	"github.com/freehold-net/freehold/scripts/lab/internal/kubevirt"
+	"github.com/freehold-net/freehold/scripts/lab/internal/product"
 	"github.com/freehold-net/freehold/scripts/lab/internal/stage"
 	"github.com/freehold-net/freehold/scripts/lab/internal/watch"
 )
@@ -60,6 +61,7 @@ type demo struct {
 	*stage.Stage
 	vms   *kubevirt.VMs
 	watch *watch.Watch
+	api   *product.API
 	out   io.Writer
 	start time.Time
 }
@@ -78,6 +80,7 @@ func Run(ctx context.Context, cache *build.Cache, stateDir string, out io.Writer
 			if err == nil {
 				d.vms = kubevirt.In(d.Clients, namespace)
 				d.watch = watch.New(d.Clients)
+				d.api, err = product.OpenAPI(ctx, d.Clients, "admin")
 			}
 
 			return err
@@ -192,11 +195,10 @@ func (d *demo) killAgent(ctx context.Context) error {
 		return err
 	}
 
-	if err := d.watch.KillPod(ctx, agent); err != nil {
+	killed, err := d.seeItGo(ctx, agent)
+	if err != nil {
 		return err
 	}
-
-	killed := time.Now()
 
 	if err := d.vms.Command(ctx, spec.Name, "renew"); err != nil {
 		return err
@@ -215,9 +217,26 @@ func (d *demo) killAgent(ctx context.Context) error {
 		return fmt.Errorf("%s had %s and has %s after the agent was killed", spec.Name, before.Addr, renewed.Addr)
 	}
 
-	fmt.Fprintf(d.out, "agent %s killed; %s renewed %s after %s\n", agent, spec.Name, renewed.Addr, time.Since(killed).Round(100*time.Millisecond))
+	fmt.Fprintf(d.out, "%s renewed %s %s after the agent was killed\n", spec.Name, renewed.Addr, time.Since(killed).Round(100*time.Millisecond))
 
 	return nil
+}
+
+// seeItGo kills the agent and says when, and how long it took until whoever looks
+// at the dashboard sees it.
+func (d *demo) seeItGo(ctx context.Context, agent string) (killed time.Time, err error) {
+	_, err = d.api.AwaitEvent(ctx, "agent", func() error {
+		killed = time.Now()
+
+		return d.watch.KillPod(ctx, agent)
+	}, func(e product.Event) bool { return e.Name == agent })
+	if err != nil {
+		return killed, err
+	}
+
+	fmt.Fprintf(d.out, "agent %s killed; the dashboard shows it after %s\n", agent, time.Since(killed).Round(time.Millisecond))
+
+	return killed, nil
 }
 
 func (d *demo) finish(ctx context.Context) error {
@@ -227,15 +246,26 @@ func (d *demo) finish(ctx context.Context) error {
 		return err
 	}
 
+	why := struct{ Summary string }{}
+	if err := d.api.Get(ctx, "v1/vms/"+namespace+"/demo-3/explain", &why); err != nil {
+		return err
+	}
+
+	fmt.Fprintf(d.out, "\nthe API explains demo-3: %s\n", why.Summary)
+
 	fmt.Fprintf(d.out, `
 demo: ok (%s)
+
+dashboard: %s (its certificate is the cluster's own; the browser asks)
+log in with this token, good for 12 hours:
+%s
 
 look around:
   export KUBECONFIG=%s PATH=$PATH:%s
   kubectl get ippools,vmnetcfgs,ipleases -A
   kubectl describe vm demo-3
 stop it: make demo-down
-`, time.Since(d.start).Round(time.Second), d.Cluster.Kubeconfig(), d.Cluster.BinDirs()[0])
+`, time.Since(d.start).Round(time.Second), d.api.URL, d.api.Token, d.Cluster.Kubeconfig(), d.Cluster.BinDirs()[0])
 
 	return nil
 }

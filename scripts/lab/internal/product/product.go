@@ -48,7 +48,11 @@ func Build(ctx context.Context, cache *build.Cache) (Image, error) {
 	}
 
 	done := cache.Announce("Freehold from the working tree", "")
-	err = cache.GoBuild(build.WithStep(ctx, Release), bin+"/", programs(root))
+
+	if err = BuildPage(ctx, cache); err == nil {
+		err = cache.GoBuild(build.WithStep(ctx, Release), bin+"/", programs(root))
+	}
+
 	done(err)
 
 	if err != nil {
@@ -77,6 +81,17 @@ func Build(ctx context.Context, cache *build.Cache) (Image, error) {
 	return image, build.WriteImage(image.Archive, []string{image.Name()}, "", build.ImageConfig{
 		Files: files, Env: []string{"PATH=/"},
 	})
+}
+
+// BuildPage builds the dashboard, which the manager carries as it is when it is
+// compiled, unless it is built already.
+func BuildPage(ctx context.Context, cache *build.Cache) error {
+	root, err := sourceRoot(cache)
+	if err != nil {
+		return err
+	}
+
+	return cache.Run(build.WithStep(ctx, "page"), root, nil, filepath.Join(root, "scripts", "page"))
 }
 
 func programs(root string) build.GoBuild {

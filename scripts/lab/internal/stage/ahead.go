@@ -42,6 +42,7 @@ func (a *ahead) run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return a.compile(ctx) })
 	group.Go(func() error { return a.install(ctx) })
+	group.Go(func() error { return product.BuildPage(ctx, a.cache) })
 	group.Go(func() error {
 		a.fetch(ctx)
 
