@@ -1726,6 +1726,8 @@ export interface operations {
             query?: {
                 /** @description As Last-Event-ID. */
                 after?: string;
+                /** @description Means nothing here; the aggregated path needs watch=true, or the Kubernetes API server ends the stream after a minute. */
+                watch?: boolean;
                 /** @description Only these kinds; may be repeated. */
                 kind?: components["schemas"]["ChangeKind"][];
                 namespace?: string;
