@@ -75,7 +75,8 @@ export class EventStream {
     control.signal.addEventListener('abort', end);
     let alarm = setTimeout(end, silence);
     try {
-      const answer = await this.http.send(`/events`, {
+      // Without watch the Kubernetes API server ends the stream after a minute.
+      const answer = await this.http.send('/events?watch=true', {
         accept: 'text/event-stream',
         signal: one.signal,
         headers: this.last ? { 'Last-Event-ID': this.last } : {},
