@@ -30,6 +30,7 @@ type leaseEntry struct {
 	pool    string
 	address netip.Addr
 	ordinal string // the address as text that sorts as it does
+	created string // in UTC, which sorts as text
 	state   v1.LeaseState
 
 	// What follows is in lower case.
@@ -59,7 +60,7 @@ func (l *leaseEntry) sorted(what string) Position {
 	case "state":
 		at.Key = string(l.state)
 	case "created":
-		at.Key = l.facts.Lease.CreationTimestamp.UTC().Format(time.RFC3339)
+		at.Key = l.created
 	default: // by address
 	}
 
@@ -141,6 +142,7 @@ func (s *Store) requestOf(owner *v1alpha1.LeaseOwner) *v1alpha1.VirtualMachineNe
 func (s *Store) newLeaseEntry(lease *v1alpha1.IPLease) *leaseEntry {
 	facts := s.leaseFacts(lease)
 	entry := &leaseEntry{facts: facts, pool: lease.Spec.PoolName, address: ledger.AddressOf(lease), state: view.LeaseState(facts)}
+	entry.created = lease.CreationTimestamp.UTC().Format(time.RFC3339)
 	entry.at = Position{Address: entry.address, Namespace: lease.Namespace, Name: lease.Name}
 
 	raw := entry.address.As16()
