@@ -65,6 +65,8 @@ func (o Observation) of(nic Watched) v1.Observed {
 
 	switch {
 	case heard:
+		seen.ListeningSince = o.Since
+
 		return seen
 	case o.Answered == 0 && len(o.Gaps) == 0:
 		return v1.Observed{Why: "the pool has no agent that could be asked"}
@@ -73,7 +75,7 @@ func (o Observation) of(nic Watched) v1.Observed {
 	case nic.MAC.IsZero():
 		return v1.Observed{Why: "nobody is answered with this address, so no packet belongs to it"}
 	default:
-		return v1.Observed{Known: true, Why: "no agent has heard the guest since " + o.Since.UTC().Format(time.RFC3339)}
+		return v1.Observed{Known: true, ListeningSince: o.Since, Why: "no agent has heard the guest since " + o.Since.UTC().Format(time.RFC3339)}
 	}
 }
 

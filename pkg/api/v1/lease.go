@@ -66,10 +66,13 @@ type LeaseReservation struct {
 // Observed is what the agents of a pool saw of an address. When Known is false,
 // Why says why nothing is known.
 type Observed struct {
-	Known     bool      `json:"known"`
-	Why       string    `json:"why,omitempty"`
-	FirstSeen time.Time `json:"firstSeen,omitzero"`
-	LastSeen  time.Time `json:"lastSeen,omitzero"`
+	Known bool   `json:"known"`
+	Why   string `json:"why,omitempty"`
+	// ListeningSince is from when on the agents have listened: they know of
+	// nothing before.
+	ListeningSince time.Time `json:"listeningSince,omitzero"`
+	FirstSeen      time.Time `json:"firstSeen,omitzero"`
+	LastSeen       time.Time `json:"lastSeen,omitzero"`
 	// LastMessage is the last DHCP message, such as DHCPACK.
 	LastMessage string    `json:"lastMessage,omitempty"`
 	ExpiresAt   time.Time `json:"expiresAt,omitzero"`

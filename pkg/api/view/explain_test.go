@@ -235,6 +235,12 @@ func TestExplain(t *testing.T) {
 			spoil: func(_ *ExplainFacts, nic *NICFacts) { nic.Observed = v1.Observed{Known: true} },
 		},
 		{
+			name: "the agents are younger than the machine", step: v1.StepPackets, verdict: v1.VerdictUnknown, message: "may have its address from before", remedy: "it renews",
+			spoil: func(facts *ExplainFacts, nic *NICFacts) {
+				nic.Observed = v1.Observed{Known: true, ListeningSince: facts.VMI.CreationTimestamp.Add(time.Second)}
+			},
+		},
+		{
 			name: "the machine is stopped", step: v1.StepPackets, verdict: v1.VerdictWaiting, message: "does not run", remedy: "start the machine",
 			spoil: func(facts *ExplainFacts, nic *NICFacts) { facts.VMI, nic.Observed = nil, v1.Observed{Known: true} },
 		},

@@ -3,6 +3,7 @@ package view
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	kubevirtv1 "kubevirt.io/api/core/v1"
 
@@ -224,6 +225,9 @@ func packetStep(facts VMFacts, nic NICFacts) v1.ExplanationStep {
 		return step(v1.StepPackets, v1.VerdictUnknown, "what the guest sends is not known: "+seen.Why, "", nil)
 	case seen.LastSeen.IsZero() && facts.VM != nil && !running(facts):
 		return step(v1.StepPackets, v1.VerdictWaiting, "the machine does not run, so its guest asks for nothing", "start the machine", nil)
+	case seen.LastSeen.IsZero() && startedBefore(facts, seen.ListeningSince):
+		return step(v1.StepPackets, v1.VerdictUnknown, fmt.Sprintf("the agents have listened since %s and have not heard the guest; it may have its address from before, because the machine is older",
+			moment(seen.ListeningSince)), "nothing, if the guest has its network: it renews within half its lease time and is heard then", nil)
 	case seen.LastSeen.IsZero():
 		return step(v1.StepPackets, v1.VerdictFailing, "the agents are ready and have not heard the guest ask",
 			"see that the guest uses DHCP on this NIC, that its MAC address is the one above, and that the network's VLAN reaches the agents' nodes", nil)
@@ -232,9 +236,17 @@ func packetStep(facts VMFacts, nic NICFacts) v1.ExplanationStep {
 	}
 }
 
+// startedBefore tells whether the machine runs for longer than the agents listen,
+// so that its guest may have asked somebody who is gone.
+func startedBefore(facts VMFacts, listening time.Time) bool {
+	return facts.VMI != nil && facts.VMI.CreationTimestamp.Time.Before(listening)
+}
+
+func moment(at time.Time) string { return at.UTC().Format("2006-01-02 15:04:05 UTC") }
+
 // heardStep judges by the last message of a guest that was heard.
 func heardStep(seen v1.Observed) v1.ExplanationStep {
-	when := seen.LastSeen.UTC().Format("2006-01-02 15:04:05 UTC")
+	when := moment(seen.LastSeen)
 
 	switch {
 	case !seen.ExpiresAt.IsZero() || seen.LastMessage == "DHCPACK":

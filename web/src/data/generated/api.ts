@@ -583,6 +583,7 @@ export interface components {
         Observed: {
             known: boolean;
             why?: string;
+            listeningSince?: components["schemas"]["Time"];
             firstSeen?: components["schemas"]["Time"];
             lastSeen?: components["schemas"]["Time"];
             lastMessage?: string;
