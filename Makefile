@@ -62,8 +62,16 @@ verify: ## Fail when `make generate` would change anything
 image: ## Build the release image with Docker
 	@scripts/image
 
+.PHONY: web
+web: ## Build the dashboard and check it (Node)
+	@scripts/web
+
+.PHONY: web-e2e
+web-e2e: ## The dashboard's tests in a browser
+	@scripts/web e2e
+
 .PHONY: ci
-ci: ## lint, verify, test and e2e
+ci: ## lint, verify, web, test and e2e
 	@scripts/ci
 
 .PHONY: clean

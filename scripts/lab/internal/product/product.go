@@ -91,7 +91,7 @@ func BuildPage(ctx context.Context, cache *build.Cache) error {
 		return err
 	}
 
-	return cache.Run(build.WithStep(ctx, "page"), root, nil, filepath.Join(root, "scripts", "page"))
+	return cache.Run(build.WithStep(ctx, "page"), root, nil, filepath.Join(root, "scripts", "web"), "page")
 }
 
 func programs(root string) build.GoBuild {
