@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   plugins: [vue()],
   test: {
-    include: ['test/unit/**/*.test.ts'],
+    include: ['test/{unit,contract}/**/*.test.ts'],
     sequence: { shuffle: true },
     coverage: {
       provider: 'v8',
