@@ -1,4 +1,4 @@
-# Image with both programs and nothing else: no shell, no libc, no package
+# Image with the programs and nothing else: no shell, no libc, no package
 # manager. `make image` builds it.
 ARG GO_VERSION=1.26
 ARG NODE_VERSION=20
@@ -8,7 +8,7 @@ WORKDIR /src
 COPY web/package.json web/package-lock.json ./
 RUN npm ci
 COPY web .
-RUN npm run build
+RUN npm run build && npm run build:plugin
 
 FROM --platform=$BUILDPLATFORM golang:${GO_VERSION}-bookworm AS build
 ARG TARGETOS
@@ -30,6 +30,7 @@ LABEL org.opencontainers.image.title="freehold" \
       org.opencontainers.image.version="${VERSION}"
 COPY --from=build /out/manager /manager
 COPY --from=build /out/agent /agent
+COPY --from=build /out/extension /extension
 # An agent's pod asks for root and two capabilities, because the kernel gives
 # raw sockets to no other user of a container; everything else is as here.
 USER 65532:65532

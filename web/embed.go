@@ -1,6 +1,7 @@
 // Package web holds Freehold's dashboard as it is served to browsers. The
-// dashboard is built apart by scripts/web into dist/app; a program compiled
-// without it carries a placeholder page that says how to build it.
+// dashboard is built apart by scripts/web, the page into dist/app and the
+// extension for Rancher into dist/plugin; a program compiled without them carries
+// a placeholder page that says how to build it.
 package web
 
 import (
@@ -8,6 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+)
+
+// Where the extension is below dist, and the file that lists what belongs to it.
+const (
+	extensionRoot  = "dist/plugin"
+	extensionIndex = "files.txt"
 )
 
 // dist has a file of its own in the repository, so that it can be embedded

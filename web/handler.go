@@ -56,10 +56,24 @@ type asset struct {
 // known, and is safe for concurrent use. It fails when a file cannot be read or
 // is of a type that it does not know.
 func Handler() (http.Handler, error) {
-	return newHandler(FS())
+	return newHandler(FS(), "index.html")
 }
 
-func newHandler(files fs.FS) (http.Handler, error) {
+// ExtensionHandler serves the files of the Rancher extension at the root of its
+// URL, as Rancher fetches them for a UIPlugin: files.txt and what it lists. It
+// is like Handler otherwise, and fails with fs.ErrNotExist when the program was
+// built without the extension.
+func ExtensionHandler() (http.Handler, error) {
+	tree, err := fs.Sub(files, extensionRoot)
+	if err != nil {
+		return nil, fmt.Errorf("extension: %w", err)
+	}
+
+	return newHandler(tree, extensionIndex)
+}
+
+// newHandler serves files, among which there must be one of the name needed.
+func newHandler(files fs.FS, needed string) (http.Handler, error) {
 	assets := map[string]*asset{}
 
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -77,11 +91,11 @@ func newHandler(files fs.FS) (http.Handler, error) {
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("page: %w", err)
+		return nil, fmt.Errorf("dashboard: %w", err)
 	}
 
-	if assets["index.html"] == nil {
-		return nil, fmt.Errorf("page: index.html: %w", fs.ErrNotExist)
+	if assets[needed] == nil {
+		return nil, fmt.Errorf("dashboard: %s: %w", needed, fs.ErrNotExist)
 	}
 
 	return handler(assets), nil

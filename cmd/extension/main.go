@@ -1,0 +1,130 @@
+// Command extension serves the files of Freehold's extension for Rancher and
+// Harvester, and nothing else. It runs in the cluster of the Rancher that shows
+// the extension, where there is no manager: it asks for no rights and talks to
+// nobody.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/freehold-net/freehold/pkg/version"
+	"github.com/freehold-net/freehold/web"
+)
+
+const (
+	maxPort = 65535
+	// patience bounds how long a reader may take, and how long readers may finish
+	// after a signal to end.
+	patience = 10 * time.Second
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stderr)
+
+	stop()
+
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "extension:", err)
+		os.Exit(1)
+	}
+}
+
+// run serves until the context ends.
+func run(ctx context.Context, args []string, output io.Writer) error {
+	port, err := parsePort(args, output)
+	if err != nil {
+		return err
+	}
+
+	handler, err := newHandler()
+	if err != nil {
+		return err
+	}
+
+	var config net.ListenConfig
+
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("", strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+
+	logger := slog.New(slog.NewJSONHandler(output, nil))
+	logger.Info("extension starts", "version", version.Version, "address", listener.Addr().String())
+
+	return serve(ctx, listener, handler)
+}
+
+func parsePort(args []string, output io.Writer) (int, error) {
+	set := flag.NewFlagSet("extension", flag.ContinueOnError)
+	set.SetOutput(output)
+	port := set.Int("http-port", 8080, "TCP `port` on which the files are served, at /, and /healthz")
+
+	if err := set.Parse(args); err != nil {
+		return 0, err
+	}
+
+	if set.NArg() > 0 {
+		return 0, fmt.Errorf("argument %q: there are only flags", set.Arg(0))
+	}
+
+	if *port < 0 || *port > maxPort {
+		return 0, fmt.Errorf("--http-port=%d: a TCP port is at most %d; 0 takes any that is free", *port, maxPort)
+	}
+
+	return *port, nil
+}
+
+func newHandler() (http.Handler, error) {
+	files, err := web.ExtensionHandler()
+	if err != nil {
+		return nil, fmt.Errorf("%w; build it with scripts/web before this program is compiled", err)
+	}
+
+	mux := http.NewServeMux()
+	mux.Handle("/", files)
+	mux.HandleFunc("/healthz", func(response http.ResponseWriter, _ *http.Request) {
+		// A reader that went away is nobody to be told.
+		_, _ = io.WriteString(response, "ok")
+	})
+
+	return mux, nil
+}
+
+// serve answers until the context ends, and lets those finish who are being
+// answered then.
+func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: patience,
+		ReadTimeout:       patience,
+		WriteTimeout:      patience,
+		IdleTimeout:       time.Minute,
+	}
+	ended := make(chan error, 1)
+
+	go func() { ended <- server.Serve(listener) }()
+
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+
+	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+
+	return server.Shutdown(finishing)
+}
