@@ -42,6 +42,8 @@ export interface Extension {
     basicType(types: string[], group?: string): void;
   };
   addTab(where: string, when: { resource: string[] }, tab: { name: string; labelKey: string; weight?: number; component: () => Promise<Component> }): void;
+  /** What is called when the loader removes the extension, as at the log-out. */
+  addUninstallHook(hook: () => void): void;
   addTableColumn(where: string, when: { resource: string[] }, column: Record<string, unknown>): void;
 }
 

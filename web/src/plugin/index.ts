@@ -4,7 +4,9 @@ import './plugin.css';
 import AddressCell from './AddressCell.vue';
 import DashboardPage from './DashboardPage.vue';
 import { dashboardType, machineType, product, type Extension } from './host';
+import { forgetMachines } from './machines';
 import MachineTab from './MachineTab.vue';
+import { forgetSources } from './sources';
 
 const words = { vmdhcp: { nav: 'Managed DHCP', tab: 'DHCP', address: 'DHCP address' } };
 const poolType = 'network.harvesterhci.io.ippool';
@@ -19,6 +21,12 @@ export default function (extension: Extension): void {
   // A list of a type without a schema is asked to fetch for itself.
   extension.register('list', dashboardType, () => Promise.resolve({ ...DashboardPage, fetch: () => {} }));
   extension.register('formatters', cell, () => Promise.resolve(AddressCell));
+
+  // The host may let somebody else log in without loading its page again.
+  extension.addUninstallHook(() => {
+    forgetSources();
+    forgetMachines();
+  });
 
   extension.addProduct({
     init(own, store) {

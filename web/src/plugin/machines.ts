@@ -20,6 +20,7 @@ interface Reading {
 
 const every = 30_000;
 const most = 5000;
+const nothing: Machines = { known: undefined, why: '' };
 const readings = new Map<string, Reading>();
 
 /**
@@ -27,7 +28,7 @@ const readings = new Map<string, Reading>();
  * rows, and again every half minute as long as a row is shown.
  */
 export function useMachines(cluster: string): ShallowRef<Machines> {
-  const reading = readings.get(cluster) ?? { machines: shallowRef<Machines>({ known: undefined, why: '' }), readers: 0 };
+  const reading = readings.get(cluster) ?? { machines: shallowRef(nothing), readers: 0 };
   readings.set(cluster, reading);
   if (reading.readers++ === 0) {
     void read(cluster, reading);
@@ -41,15 +42,26 @@ export function useMachines(cluster: string): ShallowRef<Machines> {
 }
 
 async function read(cluster: string, reading: Reading): Promise<void> {
+  let machines: Machines;
   try {
     const list = await allPages((query) => sourceOf(cluster).machines(query), undefined, most);
-    reading.machines.value = {
+    machines = {
       known: new Map(list.items.map((vm) => [`${vm.namespace}/${vm.name}`, vm])),
       why: list.complete ? 'Freehold does not know this machine yet, or you may not see it there.' : `Only the first ${most} machines are read for this list.`,
     };
   } catch (error) {
     const problem = asProblem(error);
     // What was read before is older than it should be: it is not shown as if it were not.
-    reading.machines.value = { known: undefined, why: `${problem.title}. ${problem.detail}` };
+    machines = { known: undefined, why: `${problem.title}. ${problem.detail}` };
   }
+  if (readings.get(cluster) === reading) reading.machines.value = machines;
+}
+
+/** Drops what was read, and what is on its way, because the one who read it has logged out. */
+export function forgetMachines(): void {
+  for (const reading of readings.values()) {
+    clearInterval(reading.timer);
+    reading.machines.value = nothing;
+  }
+  readings.clear();
 }

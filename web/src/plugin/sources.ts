@@ -20,3 +20,8 @@ export function sourceOf(cluster: string): DataSource {
 
   return made;
 }
+
+/** Drops what was read, because the one who read it has logged out. */
+export function forgetSources(): void {
+  sources.clear();
+}

@@ -6,7 +6,7 @@ import { dashboardType, machineType } from '../../src/plugin/host';
 import about from '../../src/plugin/package.json';
 import { builtExtension, hostLibraries, hostScript, namesFromVue } from './host';
 
-/* eslint-disable @typescript-eslint/no-explicit-any -- the host is JavaScript */
+// The host is JavaScript: what is any here has no types there.
 const id = `${about.name}-${about.version}`;
 const script = `/v1/uiplugins/${about.name}/${about.version}/plugin/${id}.umd.min.js`;
 const versions = { '3.0.5': 'v2.12.2', '3.0.8': 'v2.13.3', '3.0.13': 'v2.15.0' };
@@ -23,9 +23,8 @@ afterEach(() => {
   for (const dom of opened.splice(0)) dom.window.close();
 });
 
-/** A browser with the host in it, and its store as far as loading needs one. */
-function host(version: string, served: Record<string, string>, annotations: Record<string, string> = about.rancher.annotations) {
-  const failures: unknown[] = [];
+/** A browser that gets its scripts from what is served. */
+function browser(version: string, served: Record<string, string>, failures: unknown[]): any {
   class Server extends ResourceLoader {
     override fetch(url: string): Promise<Buffer> {
       const content = served[new URL(url).pathname];
@@ -34,7 +33,7 @@ function host(version: string, served: Record<string, string>, annotations: Reco
     }
   }
   const dom = new JSDOM('<!doctype html><body class="theme-dark"><div id="app"></div></body>', {
-    url: 'https://rancher.example/dashboard/harvester/c/c-m-abc/network.harvesterhci.io.dhcpdashboard',
+    url: 'https://rancher.example/dashboard/',
     runScripts: 'dangerously',
     pretendToBeVisual: true,
     resources: new Server(),
@@ -45,9 +44,12 @@ function host(version: string, served: Record<string, string>, annotations: Reco
   // Rancher's build puts these in.
   window.process = { env: { NODE_ENV: 'production', excludeOperatorPkg: 'false', UI_EXTENSIONS_API_VERSION: version } };
   window.eval(`${hostLibraries()};${scripts.get(version)};window.Host = Host;`);
-  const { Host, VueRouter, Vue } = window;
 
-  const world = new World();
+  return window;
+}
+
+/** Answers as the API of cluster c-m-abc would by way of Rancher; other clusters have none. */
+function answerFrom(window: any, world: World): string[] {
   const answer = standInAPI(world);
   const asked: string[] = [];
   window.fetch = (url: string) => {
@@ -60,7 +62,40 @@ function host(version: string, served: Record<string, string>, annotations: Reco
     return Promise.resolve(new Response(made.text ?? JSON.stringify(made.body), { status: made.status }));
   };
 
-  const page = { template: '<div></div>' };
+  return asked;
+}
+
+/** The host's store as far as loading needs one, around its real list of products and menus. */
+function storeOf(Host: any, annotations: Record<string, string>, failures: unknown[]) {
+  const typeMap = Host.typeMap.state();
+  const known: unknown[] = [];
+  const dispatched: string[] = [];
+  const commit = (name: string, payload: unknown) => Host.typeMap.mutations[name.replace('type-map/', '')](typeMap, payload);
+  const dispatch = async (name: string, payload: any) => {
+    dispatched.push(name);
+    if (name === 'management/request' && payload.url === '/v1/uiplugins') {
+      return { entries: { [about.name]: { name: about.name, version: about.version, endpoint: 'http://x', noCache: false, metadata: annotations } } };
+    }
+    if (name === 'uiplugins/addPlugin') known.push(payload);
+    if (name === 'uiplugins/setError') failures.push(payload);
+    if (name === 'type-map/removeProduct') Host.typeMap.actions.removeProduct({ commit }, payload);
+
+    return undefined;
+  };
+
+  return { store: { getters: { 'i18n/t': (key: string) => key, 'uiplugins/plugins': known }, commit, dispatch }, typeMap, dispatched };
+}
+
+/** The host with Harvester's product in it, before it loads extensions. */
+function host(version: string, served: Record<string, string>, annotations: Record<string, string> = about.rancher.annotations) {
+  const failures: unknown[] = [];
+  const window = browser(version, served, failures);
+  const { Host, VueRouter, Vue } = window;
+  const world = new World();
+  const asked = answerFrom(window, world);
+  const { store, typeMap, dispatched } = storeOf(Host, annotations, failures);
+
+  const page = { render: () => undefined };
   const router = VueRouter.createRouter({
     history: VueRouter.createWebHistory('/dashboard'),
     routes: [
@@ -69,28 +104,8 @@ function host(version: string, served: Record<string, string>, annotations: Reco
       { name: 'harvester-c-cluster-resource-namespace-id', path: '/:product/c/:cluster/:resource/:namespace/:id', component: page },
     ],
   });
-  const typeMap = Host.typeMap.state();
-  const known: any[] = [];
-  const dispatched: string[] = [];
-  const store: any = {
-    getters: { 'i18n/t': (key: string) => key, 'uiplugins/plugins': known },
-    commit: (name: string, payload: unknown) => Host.typeMap.mutations[name.replace('type-map/', '')](typeMap, payload),
-    dispatch: async (name: string, payload: any) => {
-      dispatched.push(name);
-      if (name === 'management/request') {
-        expect(payload.url).toBe('/v1/uiplugins');
-
-        return { entries: { [about.name]: { name: about.name, version: about.version, endpoint: 'http://x', noCache: false, metadata: annotations } } };
-      }
-      if (name === 'uiplugins/addPlugin') known.push(payload);
-      if (name === 'uiplugins/setError') failures.push(payload);
-      if (name === 'type-map/removeProduct') Host.typeMap.actions.removeProduct({ commit: (type: string, data: unknown) => store.commit(`type-map/${type}`, data) }, payload);
-
-      return undefined;
-    },
-  };
   const manager = Host.createManager({ app: { router }, store, $axios: {}, redirect: () => {} });
-  // Harvester's own product, by the same words as Harvester's extension says it.
+  // As Harvester's extension says it.
   const dsl = Host.typeMap.DSL(store, 'harvester');
   dsl.product({ inStore: 'harvester', removable: false });
   dsl.virtualType({ name: 'harvester-dashboard', namespaced: false });
@@ -99,7 +114,8 @@ function host(version: string, served: Record<string, string>, annotations: Reco
   const load = async () => {
     await Host.loadExtensions({ store, $extension: manager, $plugin: manager, route: { query: {} } });
     manager.loadProducts();
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    // It awaits each product before that registers anything.
+    await new Promise((resolve) => setTimeout(resolve));
   };
   let app: any;
   const show = async (component: unknown, at: string, props: Record<string, unknown> = {}) => {
@@ -207,7 +223,21 @@ describe.each(Object.keys(versions))('the loader of @rancher/shell %s', (version
     expect(failures).toEqual([]);
   });
 
-  // Without this the test above would prove nothing.
+  it('forgets at the log-out what it has read', async () => {
+    const { manager, show, world, window } = await started();
+    const machine = world.vms.find((vm) => vm.nics.some((nic) => nic.address))!;
+    const address = machine.nics.find((nic) => nic.address)!.address!;
+    const cell = await manager.getDynamic('formatters', 'VmDhcpAddress')();
+    const at = `/harvester/c/c-m-abc/${machineType}`;
+    const props = { row: { metadata: { namespace: machine.namespace, name: machine.name } } };
+
+    await vi.waitFor(async () => expect((await show(cell, at, props)).textContent).toContain(address));
+    await manager.logout();
+    window.fetch = () => new Promise(() => {});
+    expect((await show(cell, at, props)).textContent).toBe('…');
+  });
+
+  // Without this the test of Harvester's product would prove nothing.
   it('would remove the product for an extension that does not give it back', async () => {
     const careless = `window[${JSON.stringify(id)}] = { default: (x) => { x.metadata = { name: 'careless' }; x.addProduct({ init: (p, store) => p.DSL(store, 'harvester') }); } };`;
     const { manager, typeMap, load } = host(version, { [script]: careless });
