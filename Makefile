@@ -70,6 +70,10 @@ web: ## Build the dashboard and check it (Node)
 web-e2e: ## The dashboard's tests in a browser
 	@scripts/web e2e
 
+.PHONY: screenshots
+screenshots: ## Pictures of a running dashboard, at BASE_URL for TOKEN, into docs
+	@scripts/screenshots
+
 .PHONY: ci
 ci: ## lint, verify, web, test and e2e
 	@scripts/ci
