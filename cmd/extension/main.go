@@ -11,24 +11,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
-	"time"
 
+	"github.com/freehold-net/freehold/pkg/httpserver"
 	"github.com/freehold-net/freehold/pkg/version"
 	"github.com/freehold-net/freehold/web"
 )
 
-const (
-	maxPort = 65535
-	// patience bounds how long a reader may take, and how long readers may finish
-	// after a signal to end.
-	patience = 10 * time.Second
-)
+// maxPort is the largest TCP port.
+const maxPort = 65535
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -54,17 +48,10 @@ func run(ctx context.Context, args []string, output io.Writer) error {
 		return err
 	}
 
-	var config net.ListenConfig
-
-	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("", strconv.Itoa(port)))
-	if err != nil {
-		return err
-	}
-
 	logger := slog.New(slog.NewJSONHandler(output, nil))
-	logger.Info("extension starts", "version", version.Version, "address", listener.Addr().String())
+	logger.Info("extension starts", "version", version.Version, "port", port)
 
-	return serve(ctx, listener, handler)
+	return httpserver.Serve(ctx, fmt.Sprintf(":%d", port), handler)
 }
 
 func parsePort(args []string, output io.Writer) (int, error) {
@@ -101,30 +88,4 @@ func newHandler() (http.Handler, error) {
 	})
 
 	return mux, nil
-}
-
-// serve answers until the context ends, and lets those finish who are being
-// answered then.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
-	server := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: patience,
-		ReadTimeout:       patience,
-		WriteTimeout:      patience,
-		IdleTimeout:       time.Minute,
-	}
-	ended := make(chan error, 1)
-
-	go func() { ended <- server.Serve(listener) }()
-
-	select {
-	case err := <-ended:
-		return err
-	case <-ctx.Done():
-	}
-
-	finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-	defer cancel()
-
-	return server.Shutdown(finishing)
 }

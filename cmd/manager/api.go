@@ -91,7 +91,7 @@ func (s *served) run(ctx context.Context) error {
 func (s *served) fill(ctx context.Context, admission webhook.Config) error {
 	made := api.New(api.Config{ //nolint:contextcheck // each call has a context of its own
 		Store: s.store, Authenticator: s.callers, Reviewer: s.callers,
-		Observer: &wire.Agents{Pods: s.clients.Pods.Cache(), Namespace: s.manager.options.namespace},
+		Observer: wire.New(s.clients.Pods.Cache(), s.manager.options.namespace),
 		Clock:    time.Now, Logger: s.manager.log,
 		About: api.About{
 			Version: version.Version, Replica: s.manager.options.identity, StartedAt: s.started, Leader: s.manager.leads.Load,

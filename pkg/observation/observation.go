@@ -7,6 +7,7 @@ package observation
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -35,9 +36,9 @@ type Log struct {
 // client is what is known of one client. Texts and options are kept in slices
 // that are written over, so that a packet of a known client allocates nothing.
 type client struct {
-	result      dhcp.Result // of the last message; without its frames
-	first, last int64       // Unix nanoseconds
-	acked       int64       // of the last DHCPACK; 0 for none
+	address     netip.Addr
+	first, last int64 // Unix nanoseconds
+	acked       int64 // of the last DHCPACK; 0 for none
 	hostname    []byte
 	vendorClass []byte
 	options     []byte // of the last DHCPACK
@@ -74,7 +75,7 @@ func (l *Log) Record(now time.Time, result *dhcp.Result) {
 		l.clients[result.MAC] = c
 	}
 
-	c.last = at
+	c.last, c.address = at, result.Address
 	c.ring[c.next] = exchange{at, result.Request, result.Reason}
 	c.next = (c.next + 1) % exchanges
 	c.count = min(c.count+1, exchanges)
@@ -95,9 +96,6 @@ func (l *Log) Record(now time.Time, result *dhcp.Result) {
 			c.acked = at
 		}
 	}
-
-	c.result = *result
-	c.result.Frames, c.result.Hostname, c.result.VendorClass = [2][]byte{}, nil, nil
 }
 
 func cut(b []byte, most int) []byte { return b[:min(len(b), most)] }
@@ -109,7 +107,7 @@ func (l *Log) Keep(snapshot *dhcp.Snapshot) {
 	defer l.mu.Unlock()
 
 	for mac, c := range l.clients {
-		if binding, bound := snapshot.Lookup(mac); !bound || binding.Address != c.result.Address {
+		if binding, bound := snapshot.Lookup(mac); !bound || binding.Address != c.address {
 			delete(l.clients, mac)
 		}
 	}
@@ -148,7 +146,7 @@ func (l *Log) Clients() []Client {
 // tell writes out what is known.
 func (c *client) tell(mac dhcp.MAC) Client {
 	out := Client{
-		MAC: mac.String(), Address: c.result.Address.String(),
+		MAC: mac.String(), Address: c.address.String(),
 		FirstSeen: time.Unix(0, c.first).UTC(), LastSeen: time.Unix(0, c.last).UTC(),
 		Hostname: printable(c.hostname), VendorClass: printable(c.vendorClass),
 		Options: dhcp.DescribeOptions(c.options),

@@ -10,7 +10,7 @@ const zipped = (names) => names.reduce((sum, name) => sum + gzipSync(readFileSyn
 const raw = (names) => names.reduce((sum, name) => sum + readFileSync(dist + name).length, 0) / 1000;
 
 const app = files('app');
-if (!app.includes('app/index.html')) throw new Error('the page is not built; run scripts/web build');
+if (!app.includes('app/index.html')) throw new Error('the page is not built; run scripts/web page');
 
 const budgets = [
   ['page, JavaScript', zipped(app.filter((name) => name.endsWith('.js'))), 130],

@@ -157,31 +157,3 @@ func Plan(spec *v1alpha1.IPPoolSpec) v1.PoolPlan {
 
 	return plan
 }
-
-// Spec is the inverse of Plan.
-func Spec(plan v1.PoolPlan) v1alpha1.IPPoolSpec {
-	from := plan.IPv4Config
-	spec := v1alpha1.IPPoolSpec{
-		NetworkName: plan.NetworkName,
-		Paused:      plan.Paused,
-		IPv4Config: v1alpha1.IPv4Config{
-			CIDR: from.CIDR, ServerIP: from.ServerIP, Router: from.Router, DNS: from.DNS,
-			DomainName: from.DomainName, DomainSearch: from.DomainSearch, NTP: from.NTP,
-			LeaseTime: from.LeaseTime, MTU: from.MTU,
-		},
-	}
-
-	if plan.Agent != nil {
-		spec.Agent = &v1alpha1.AgentSpec{Replicas: plan.Agent.Replicas}
-	}
-
-	if from.Pool != nil {
-		spec.IPv4Config.Pool = v1alpha1.Pool{Start: from.Pool.Start, End: from.Pool.End, Exclude: from.Pool.Exclude}
-	}
-
-	for _, route := range from.Routes {
-		spec.IPv4Config.Routes = append(spec.IPv4Config.Routes, v1alpha1.Route(route))
-	}
-
-	return spec
-}

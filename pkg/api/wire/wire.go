@@ -31,9 +31,9 @@ import (
 )
 
 const (
-	// answerTimeout bounds the wait for one agent. They answer from memory, so
-	// one that takes longer is not there.
-	answerTimeout = 2 * time.Second
+	// idleTimeout is how long the connection to an agent is kept for the next
+	// question: a page that is open asks every half minute.
+	idleTimeout = 45 * time.Second
 	// maxReport bounds what is read of an agent's answer, in bytes: a client is
 	// told in less than 4 KiB.
 	maxReport = 4 << 20
@@ -44,14 +44,21 @@ type Pods interface {
 	List(namespace string, selector labels.Selector) ([]*corev1.Pod, error)
 }
 
-// Agents asks agents, and is the API's Observer. All of its fields but Client are
-// required. It is safe for concurrent use.
+// Agents asks agents, and is the API's Observer. Make one with New. It is safe for
+// concurrent use.
 type Agents struct {
-	Pods Pods
-	// Namespace is where agents run.
-	Namespace string
-	// Client makes the calls; nil for one of its own kind.
-	Client *http.Client
+	pods      Pods
+	namespace string
+	client    *http.Client
+}
+
+// New returns Agents that asks those of the Pods in the namespace where agents run.
+func New(pods Pods, namespace string) *Agents {
+	// Pods are asked themselves: a proxy that the environment names for the world
+	// outside does not know them.
+	return &Agents{pods: pods, namespace: namespace, client: &http.Client{Transport: &http.Transport{
+		MaxIdleConnsPerHost: 1, IdleConnTimeout: idleTimeout,
+	}}}
 }
 
 // answer is what one agent told, or why it did not.
@@ -64,7 +71,7 @@ type answer struct {
 // ask puts a question about clients to every agent of the pool, and returns the
 // answers in the order of the agents' names.
 func (a *Agents) ask(ctx context.Context, pool types.NamespacedName, macs []dhcp.MAC) ([]answer, error) {
-	pods, err := a.Pods.List(a.Namespace, labels.SelectorFromSet(labels.Set{
+	pods, err := a.pods.List(a.namespace, labels.SelectorFromSet(labels.Set{
 		v1alpha1.LabelComponent:     v1alpha1.ComponentAgent,
 		v1alpha1.LabelPoolNamespace: pool.Namespace,
 		v1alpha1.LabelPoolName:      kube.LabelValue(pool.Name),
@@ -115,20 +122,12 @@ func (a *Agents) askOne(ctx context.Context, pod *corev1.Pod, macs []dhcp.MAC) (
 		Path: observation.Path, RawQuery: query.Encode(),
 	}
 
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, where.String(), nil)
 	if err != nil {
 		return report, fmt.Errorf("make a question: %w", err)
 	}
 
-	client := a.Client
-	if client == nil {
-		client = http.DefaultClient
-	}
-
-	response, err := client.Do(request)
+	response, err := a.client.Do(request)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return report, errors.New("it did not answer in time")
 	}

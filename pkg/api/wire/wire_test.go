@@ -77,7 +77,7 @@ func tells(t *testing.T, report observation.Report) http.HandlerFunc {
 }
 
 func agents(of ...*corev1.Pod) *wire.Agents {
-	return &wire.Agents{Pods: pods(of), Namespace: "harvester-system"}
+	return wire.New(pods(of), "harvester-system")
 }
 
 // nic is the guest that is asked about.
